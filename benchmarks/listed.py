@@ -206,6 +206,12 @@ BENCHMARKS = (
         ("pages.py",),
     ),
     Benchmark(
+        "page_run",
+        "from an unlabelled folder of photographs to a classifier by a scripted hand on the pages",
+        ("page_run.py",),
+        data=True,
+    ),
+    Benchmark(
         "label-issues",
         "label issues on crowd and planted noise beside cleanlab: ranking, cut, counts, suggestions, "
         "clean-up, speed",

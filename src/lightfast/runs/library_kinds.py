@@ -1,5 +1,5 @@
-"""More kinds of jobs of a library: what computes for minutes (features, clusters, maps, retraining, what a
-model is measured by, tests of people).
+"""More kinds of jobs of a library: what computes for minutes (features, clusters, maps, what to label next,
+retraining, what a model is measured by, exports, tests of people).
 """
 
 from __future__ import annotations
@@ -37,6 +37,14 @@ class MapArguments(Settings):
     """What a map is made with."""
 
     method: Literal["tsne", "pca"] = Field("tsne", description="tsne, or pca: quick, and straight lines stay")
+    seed: int = Field(0, ge=0, description="of all draws")
+    device: str = Field("auto", description="auto, cpu or cuda")
+
+
+class SelectArguments(Settings):
+    """What is chosen for people to look at."""
+
+    count: int = Field(50, ge=1, le=1_000, description="pictures to label next")
     seed: int = Field(0, ge=0, description="of all draws")
     device: str = Field("auto", description="auto, cpu or cuda")
 
@@ -118,6 +126,14 @@ def _map(library: Library, given: MapArguments, report: Reporter, _by: int | Non
     return map_library(library, options, given.method)
 
 
+def _select(library: Library, given: SelectArguments, report: Reporter, _by: int | None) -> Any:
+    from lightfast.runs.library_select import choose_for_review
+    from lightfast.runs.options import RunOptions
+
+    options = RunOptions(device=given.device, seed=given.seed, report=report)
+    return choose_for_review(library, options, given.count)
+
+
 def _retrain(library: Library, given: RetrainArguments, report: Reporter, by: int | None) -> Any:
     # Loading what trains takes many seconds: who has decided too little is told before.
     require_two_labels(library)
@@ -178,6 +194,7 @@ def _human_test(library: Library, given: HumanTestArguments, report: Reporter, _
 JOB_KINDS.add("embed", JobKind(EmbedArguments, _embed))
 JOB_KINDS.add("clusters", JobKind(ClustersArguments, _clusters, alone=True))
 JOB_KINDS.add("map", JobKind(MapArguments, _map, alone=True))
+JOB_KINDS.add("select", JobKind(SelectArguments, _select, alone=True))
 JOB_KINDS.add("retrain", JobKind(RetrainArguments, _retrain, alone=True))
 JOB_KINDS.add("robustness", JobKind(RobustnessArguments, _robustness, alone=True))
 JOB_KINDS.add("learning_curve", JobKind(CurveArguments, _curve, alone=True))

@@ -49,8 +49,8 @@ def cluster_library(library: Library, options: RunOptions, count: int | None = N
 
     Raises DataError for fewer than four pictures.
     """
-    source, ids, vectors = _features(library, options)
-    said, names = _confirmed(library, ids)
+    source, ids, vectors = pictures_with_features(library, options)
+    said, names = confirmed_classes(library, ids)
     classes = len(names) or None
     found = find_clusters(vectors, count, classes=classes, seed=options.seed, report=options.report)
     if names:
@@ -74,7 +74,7 @@ def map_library(library: Library, options: RunOptions, method: MapMethod = "tsne
     """Lay every picture that can be seen out on a plane; see `make_map`. Raises DataError for fewer than
     four.
     """
-    source, ids, vectors = _features(library, options)
+    source, ids, vectors = pictures_with_features(library, options)
     layout = make_map(vectors, method=method, seed=options.seed, report=options.report)
     facts = {"made_at": now().isoformat(), "source": source, **as_json(layout)}
     facts["verdict"] = layout.trust.verdict_text
@@ -83,8 +83,12 @@ def map_library(library: Library, options: RunOptions, method: MapMethod = "tsne
     return LayoutResult(len(ids), source, 0, layout.notes)
 
 
-def _features(library: Library, options: RunOptions) -> tuple[str, NDArray[np.int64], NDArray[np.float32]]:
-    """(network, pictures that can be seen and have features, those features)."""
+def pictures_with_features(
+    library: Library, options: RunOptions
+) -> tuple[str, NDArray[np.int64], NDArray[np.float32]]:
+    """(network, int64 (N,) the pictures that can be seen and have features, float32 (N, D) those features);
+    new pictures are embedded first. Raises DataError for fewer than four.
+    """
     source = embed_library(library, options).source
     with library.store.read() as connection:
         seen = assets.c.deleted_at.is_(None) & assets.c.unreadable.is_(None)
@@ -96,8 +100,8 @@ def _features(library: Library, options: RunOptions) -> tuple[str, NDArray[np.in
     return source, ids, vectors
 
 
-def _confirmed(library: Library, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-    """(int64 (N,), the class that people confirmed of each picture, −1 where none or several; class
+def confirmed_classes(library: Library, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
+    """(int64 (N,), the class that people confirmed of each picture of `ids`, −1 where none or several; class
     names).
     """
     with library.store.read() as connection:

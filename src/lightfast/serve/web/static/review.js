@@ -1,6 +1,7 @@
 // Owns the review page: which pictures are in front of the person, keys and buttons, and what is asked. The queue is in queue.js.
 import { get, newKey, post } from "./api.js";
 import { Cells } from "./cells.js";
+import { offerMore } from "./more.js";
 import { Names } from "./names.js";
 import { showNear } from "./near.js";
 import { Queue } from "./queue.js";
@@ -26,6 +27,7 @@ class Review {
     for (const button of document.querySelectorAll("[data-act]"))
       button.addEventListener("click", () => this.does(/** @type {HTMLElement} */ (button).dataset.act ?? ""));
     document.addEventListener("keydown", (event) => { if (this.key(event)) event.preventDefault(); });
+    offerMore(() => this.start());
     setInterval(() => this.paced(), 1000);
     setInterval(() => this.ahead(), 4000);
   }

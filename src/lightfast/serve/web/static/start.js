@@ -91,6 +91,9 @@ addEventListener("drop", (event) => {
   if (brought) filesOf(brought).then(upload).catch(sayFailed);
 });
 get("/api/jobs?limit=5").then((said) => {
-  const running = said.items.filter((/** @type {any} */ one) => ["waiting", "running"].includes(one.state));
-  part("running").replaceChildren(...running.map((/** @type {any} */ one) => jobCard(one)));
+  // A folder in which there is no picture has failed before anybody looks here.
+  const running = said.items.filter((/** @type {any} */ one, /** @type {number} */ at) => ["waiting", "running"].includes(one.state) || (!at && one.kind === "add" && one.state === "failed"));
+  // What a job added is counted by the page itself, and the ways on stand there: not while files go up here.
+  const ended = (/** @type {any} */ job) => job.state === "done" && part("adding").hidden && location.reload();
+  part("running").replaceChildren(...running.map((/** @type {any} */ one) => jobCard(one, ended)));
 }).catch(() => {});
