@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import derive_seed
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
+from lightfast.data.ruled_out import RuledOut
 from lightfast.data.trainable import check_trainable
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
@@ -21,10 +23,11 @@ from lightfast.models.sizes import check_model
 from lightfast.models.transfer import TransferSettings, load_weights, preprocess_of
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
+from lightfast.train.not_these import checked_ruled_out, why_unlearned
 from lightfast.train.objectives import Classification
 from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
-from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows
+from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows, with_pictures
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,17 @@ def fit(
         model: a registry name (`cnn`, `mlp`, `resnet9`, `random-forest`, `timm:NAME` …).
         recipe: how to train; forests ignore it.
         config: keyword arguments of the network.
-        training: seed, device, folder, resume, reporter.
+        training: seed, device, folder, resume, reporter; `ruled_out`, which forests, trees of decisions and
+            `robust` heads leave aside (`train.not_these.why_unlearned`).
 
     Returns: a Checkpoint with role "classifier", not yet calibrated (temperature 1).
     """
     training, config = training or Training(), dict(config or {})
     check_trainable(train_images)
     recipe = recipe or recipe_of(model, config)
+    ruled_out = checked_ruled_out(train_images, training.ruled_out)
+    if why_unlearned(model, config):
+        ruled_out = None
     shape, classes, started = train_images.image_shape, train_images.num_classes, _clocks()
     if not find_model(model, "classifier").transfer:
         check_model(model, shape, classes, config)
@@ -85,7 +92,7 @@ def fit(
             _require_labels_for(recipe, train_images)
         context = LoopContext.of(training, "classifier")
         task = TransferTask(
-            train_images, val_images, settings, recipe, training.seed, context, training.taxonomy
+            train_images, val_images, settings, recipe, training.seed, context, training.taxonomy, ruled_out
         )
         fitted = fit_transfer(network, preprocess, task)
         history, config = fitted.history, fitted.config
@@ -95,6 +102,7 @@ def fit(
         labels = train_images.require_labels()
         network.fit(train_images.images, labels, derive_seed(training.seed, "forest") % 2**31)
     else:
+        training = dataclasses.replace(training, ruled_out=ruled_out)
         history = _fit_network(network, preprocess, (train_images, val_images), recipe, training)
     return Checkpoint(
         role="classifier",
@@ -105,7 +113,11 @@ def fit(
         preprocess=preprocess,
         network=network,
         config=config,
-        details={**_details(train_images, val_images, recipe, training, started), **facts},
+        details={
+            **_details(train_images, val_images, recipe, training, started),
+            **facts,
+            **_beside(ruled_out),
+        },
         history=tuple(history),
         task="multi-class" if train_images.tags is None else "multi-label",
     )
@@ -131,6 +143,7 @@ def _fit_network(
     if drawn:
         draws = derive_seed(training.seed, "balance")
         source = BalancedDraws(rows, val_rows, classes, draws, moved=recipe.balance == "augment")
+    source = with_pictures(source, training.ruled_out)
     context = LoopContext.of(training, "classifier")
     return train(network, source, objective, recipe, seed=training.seed, context=context)
 
@@ -152,6 +165,13 @@ def _details(
         "fit_seconds": round(_clocks()[0] - started[0], 3),
         "fit_processor_seconds": round(Ranks.of_process().total(_clocks()[1] - started[1]), 3),
     }
+
+
+def _beside(ruled_out: RuledOut | None) -> dict[str, Any]:
+    """What the checkpoint tells of pictures that are known only for what they are not."""
+    if ruled_out is None:
+        return {}
+    return {"ruled_out": {"pictures": len(ruled_out), "version": ruled_out.version}}
 
 
 def _clocks() -> tuple[float, float]:
