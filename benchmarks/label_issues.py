@@ -1,13 +1,18 @@
 """Label issues: ranking, cut, counts, suggestions and clean-up on crowd and planted noise, beside cleanlab.
 
-    python benchmarks/label_issues.py KEPT [--peer PYTHON]
+    python benchmarks/label_issues.py KEPT [--peer PYTHON] [--out FILE] [--resume]
 
 judges what benchmarks/label_issue_probs.py left in KEPT, prints a table and writes
 benchmarks/results/label-issues.json. PYTHON is the interpreter of another environment that has cleanlab 2.9
 (AGPL: never one of ours); both are given the same out-of-sample probabilities. AP: average precision of
 finding the wrong labels. Intervals: 95 %, paired bootstrap over pictures for AP, Newcombe for accuracies. The
 clean-up is cross-validated: heads are fitted on four fifths of the given labels, with and without the label
-issues, and read the clean labels of the last fifth.
+issues, and read the clean labels of the last fifth. `--resume` keeps the sets that FILE holds already, where
+they were made at this commit.
+
+The sets themselves hold wrong labels, which count as false positives. own_errors.json lists pictures that a
+viewer saw to be no such thing, among the first 40 false positives of the combined score and of single ones,
+without knowing whose they were; "without_own_errors" leaves them out on both sides.
 """
 
 from __future__ import annotations
@@ -27,10 +32,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 from label_issue_probs import narrowed  # noqa: E402
-from measured import about  # noqa: E402
+from measured import about, commit  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from lightfast.base.files import write_json  # noqa: E402
+from lightfast.base.files import load_json, write_json  # noqa: E402
 from lightfast.base.parallel import in_parallel  # noqa: E402
 from lightfast.base.plain import as_json  # noqa: E402
 from lightfast.base.randomness import generator  # noqa: E402
@@ -41,6 +46,7 @@ from lightfast.train.linear import LinearData, LinearSettings, fit_linear  # noq
 
 SEED, RESAMPLES, MANY = 0, 500, 1_000_000
 OUT = Path(__file__).parent / "results" / "label-issues.json"
+OWN_ERRORS = Path(__file__).parent / "own_errors.json"
 CHOSEN_ON, CHOSEN_ROWS = ("caltech20", "intel-scenes", "cifar10-pair-10", "cifar10-pair-20"), 5_000
 """Sets, and rows of both crowds, on which the two shares of `NoiseModel.judged` were chosen."""
 PEER = """
@@ -158,6 +164,28 @@ def ranked(
     }
 
 
+def without_own_errors(
+    name: str, issues: LabelIssues, peers: dict[str, NDArray], wrong: NDArray
+) -> dict[str, Any] | None:
+    """The ranking without the pictures whose own label was seen to be wrong; None where nobody has looked."""
+    seen = next((one for key, one in load_json(OWN_ERRORS).items() if name.startswith(key)), None)
+    if seen is None:
+        return None
+    kept = np.setdiff1d(np.arange(len(wrong)), seen["wrong"])
+    quality, truth = issues.label_quality[kept], wrong[kept]
+    rivals = {key: one[kept] for key, one in peers.items() if one.dtype != bool}
+    best = max(rivals, key=lambda key: precision_curve(rivals[key], truth), default=None)
+    mask = issues.is_issue[kept]
+    return {
+        "seen": seen["seen"],
+        "left_out": len(wrong) - len(kept),
+        "average_precision": precision_curve(quality, truth),
+        "over_self_confidence": gain(quality, issues.scores["self_confidence"][kept], truth),
+        "over_best_peer": best and {"score": best, **gain(quality, rivals[best], truth)},
+        "cut_share": f1(mask, truth) / best_f1(quality, truth),
+    }
+
+
 def cuts(
     issues: LabelIssues, alone: LabelIssues, peers: dict[str, NDArray], wrong: NDArray, fresh: NDArray | None
 ) -> dict[str, Any]:
@@ -222,6 +250,7 @@ def measured(kept: Path, path: Path, python: str | None) -> dict[str, Any]:
         **ranked(issues, alone, peers, wrong),
         "cut": cuts(issues, alone, peers, wrong, np.arange(n) >= CHOSEN_ROWS if "crowd" in name else None),
         **counted(issues, clean, wrong),
+        "without_own_errors": without_own_errors(name, issues, peers, wrong),
         "clean_up": cleaned(np.asarray(head, dtype=np.float32), given, clean, issues),
     }
     print(summary(row), flush=True)
@@ -273,9 +302,27 @@ def main() -> None:
     parser.add_argument("kept", type=Path)
     parser.add_argument("--peer", help="interpreter of an environment with cleanlab 2.9")
     parser.add_argument("--jobs", type=int, default=1, help="sets at once")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--resume", action="store_true", help="keep what --out holds of this commit")
     options = parser.parse_args()
     paths = sorted(one for one in options.kept.glob("*.npz") if not one.stem.startswith("features-"))
-    tasks = [(options.kept, path, options.peer) for path in paths]
+    rows = _kept_rows(options.out) if options.resume else {}
+    left = [path for path in paths if path.stem not in rows]
+    for start in range(0, len(left), options.jobs):
+        tasks = [(options.kept, path, options.peer) for path in left[start : start + options.jobs]]
+        rows |= {one["set"]: one for one in in_parallel(measured, tasks, jobs=options.jobs)}
+        _write(options, [rows[path.stem] for path in paths if path.stem in rows], None)
+    _write(options, [rows[path.stem] for path in paths], speed(options.peer))
+
+
+def _kept_rows(out: Path) -> dict[str, Any]:
+    """Set → what an earlier run has measured of it at this commit."""
+    found = load_json(out) if out.is_file() else {}
+    same = found.get("made", {}).get("commit") == commit()
+    return {one["set"]: one for one in found["sets"]} if same else {}
+
+
+def _write(options: argparse.Namespace, rows: list[dict[str, Any]], seconds: dict[str, Any] | None) -> None:
     result = {
         "command": "python benchmarks/label_issues.py KEPT --peer PYTHON",
         "seed": SEED,
@@ -284,10 +331,10 @@ def main() -> None:
         "machine": cpu_name(),
         "python": platform.python_version(),
         "peer": None if options.peer is None else "cleanlab 2.9.0",
-        "sets": in_parallel(measured, tasks, jobs=options.jobs),
-        "speed": speed(options.peer),
+        "sets": rows,
+        "speed": seconds,
     }
-    write_json(OUT, as_json(result))
+    write_json(options.out, as_json(result))
 
 
 if __name__ == "__main__":
