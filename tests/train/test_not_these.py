@@ -16,6 +16,7 @@ from lightfast.train.loop import ArraySource
 from lightfast.train.not_these import RuledOutRows, WithRuledOut, fit_linear_beside, why_unlearned
 from lightfast.train.objectives import classification_loss, partly_labelled_loss, ruled_out_loss
 from lightfast.train.recipe import Recipe, Training
+from lightfast.train.transfer import _MapsObjective
 
 CLASSES = 3
 
@@ -91,6 +92,16 @@ def test_a_network_learns_what_pictures_are_not(blobs: ImageSet, balance: str):
         read.append(predict(made, images).pred_probs.mean(axis=0))
     assert read[0][0] < read[1][0] - 0.2
     assert read[1][1] < read[0][1] - 0.2
+
+
+def test_a_fine_tune_counts_them_too():
+    maps, targets = torch.eye(3).half(), torch.tensor([0, 1, -1])
+    ruled_out = torch.tensor([[False] * 3, [False] * 3, [True, False, True]])
+    objective = _MapsObjective(0.0)
+    drawn = torch.Generator().manual_seed(0)
+    loss, _ = objective(torch.nn.Identity(), (maps, maps, targets, ruled_out), drawn)
+    labelled, _ = classification_loss(maps[:2].float(), targets[:2])
+    torch.testing.assert_close(loss, (2 * labelled + ruled_out_loss(maps.float(), ruled_out)[2]) / 3)
 
 
 def test_what_cannot_learn_it_says_why(blobs: ImageSet):

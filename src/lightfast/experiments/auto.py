@@ -27,7 +27,7 @@ from lightfast.train.features import FeatureExtractor
 from lightfast.train.fit import check_trainable, fit
 from lightfast.train.linear import LinearData
 from lightfast.train.loop import LoopContext
-from lightfast.train.not_these import RuledOutRows, checked_ruled_out
+from lightfast.train.not_these import RuledOutRows, checked_ruled_out, ruled_out_facts
 from lightfast.train.recipe import Training
 from lightfast.train.transfer import STAGED_RECIPE, TransferTask, place_head, targets_of, with_mirrored
 
@@ -117,7 +117,12 @@ def choose_model(
         "why": f"{_why(chosen, found)}{said}",
     }
     return chosen.checkpoint.replace(
-        details={**chosen.checkpoint.details, "auto": facts, "n_train": len(few)}
+        details={
+            **chosen.checkpoint.details,
+            **ruled_out_facts(few, training),
+            "auto": facts,
+            "n_train": len(few),
+        }
     )
 
 

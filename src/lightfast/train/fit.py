@@ -23,7 +23,7 @@ from lightfast.models.sizes import check_model
 from lightfast.models.transfer import TransferSettings, load_weights, preprocess_of
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
-from lightfast.train.not_these import checked_ruled_out, why_unlearned
+from lightfast.train.not_these import checked_ruled_out, ruled_out_facts, why_unlearned
 from lightfast.train.objectives import Classification
 from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
@@ -77,6 +77,7 @@ def fit(
     ruled_out = checked_ruled_out(train_images, training.ruled_out)
     if why_unlearned(model, config):
         ruled_out = None
+    training = dataclasses.replace(training, ruled_out=ruled_out)
     shape, classes, started = train_images.image_shape, train_images.num_classes, _clocks()
     if not find_model(model, "classifier").transfer:
         check_model(model, shape, classes, config)
@@ -102,7 +103,6 @@ def fit(
         labels = train_images.require_labels()
         network.fit(train_images.images, labels, derive_seed(training.seed, "forest") % 2**31)
     else:
-        training = dataclasses.replace(training, ruled_out=ruled_out)
         history = _fit_network(network, preprocess, (train_images, val_images), recipe, training)
     return Checkpoint(
         role="classifier",
@@ -116,7 +116,7 @@ def fit(
         details={
             **_details(train_images, val_images, recipe, training, started),
             **facts,
-            **_beside(ruled_out),
+            **ruled_out_facts(train_images, training),
         },
         history=tuple(history),
         task="multi-class" if train_images.tags is None else "multi-label",
@@ -165,13 +165,6 @@ def _details(
         "fit_seconds": round(_clocks()[0] - started[0], 3),
         "fit_processor_seconds": round(Ranks.of_process().total(_clocks()[1] - started[1]), 3),
     }
-
-
-def _beside(ruled_out: RuledOut | None) -> dict[str, Any]:
-    """What the checkpoint tells of pictures that are known only for what they are not."""
-    if ruled_out is None:
-        return {}
-    return {"ruled_out": {"pictures": len(ruled_out), "version": ruled_out.version}}
 
 
 def _clocks() -> tuple[float, float]:

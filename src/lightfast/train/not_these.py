@@ -20,6 +20,7 @@ from lightfast.models.transfer import TransferSettings
 from lightfast.train.linear import LinearData, LinearHead, LinearSettings, fit_linear
 from lightfast.train.loop import BatchSource
 from lightfast.train.objectives import Batch
+from lightfast.train.recipe import Training
 
 # Rounds of guessing and fitting, and the probability below which a guess is no row.
 _ROUNDS, _NEGLIGIBLE = 3, 0.01
@@ -67,6 +68,14 @@ def checked_ruled_out(images: ImageSet, ruled_out: RuledOut | None) -> RuledOut 
             got=f"{got[0]} and {got[1]} classes",
         )
     return ruled_out
+
+
+def ruled_out_facts(images: ImageSet, training: Training) -> dict[str, Any]:
+    """What a checkpoint tells of such pictures; nothing where a training on `images` had none."""
+    found = checked_ruled_out(images, training.ruled_out)
+    if found is None:
+        return {}
+    return {"ruled_out": {"pictures": len(found), "version": found.version}}
 
 
 def why_unlearned(model: str, config: Mapping[str, Any]) -> str:
