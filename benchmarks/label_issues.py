@@ -48,7 +48,7 @@ SEED, RESAMPLES, MANY = 0, 500, 1_000_000
 OUT = Path(__file__).parent / "results" / "label-issues.json"
 OWN_ERRORS = Path(__file__).parent / "own_errors.json"
 CHOSEN_ON, CHOSEN_ROWS = ("caltech20", "intel-scenes", "cifar10-pair-10", "cifar10-pair-20"), 5_000
-"""Sets, and rows of both crowds, on which the two shares of `NoiseModel.judged` were chosen."""
+"""Sets, and rows of both crowds, on which the share of guessed labels of `NoiseModel.judged` was chosen."""
 PEER = """
 import sys, time, json, numpy as np
 from cleanlab.filter import find_label_issues

@@ -14,7 +14,6 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import derive_seed
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
-from lightfast.data.ruled_out import RuledOut
 from lightfast.data.trainable import check_trainable
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
