@@ -1,14 +1,14 @@
 """Label issues: ranking, cut, counts, suggestions and clean-up on crowd and planted noise, beside cleanlab.
 
-    python benchmarks/label_issues.py KEPT [--peer PYTHON] [--out FILE] [--resume]
+    python benchmarks/label_issues.py KEPT [--peer PYTHON] [--out FILE] [--jobs 1]
 
 judges what benchmarks/label_issue_probs.py left in KEPT, prints a table and writes
 benchmarks/results/label-issues.json. PYTHON is the interpreter of another environment that has cleanlab 2.9
 (AGPL: never one of ours); both are given the same out-of-sample probabilities. AP: average precision of
 finding the wrong labels. Intervals: 95 %, paired bootstrap over pictures for AP, Newcombe for accuracies. The
 clean-up is cross-validated: heads are fitted on four fifths of the given labels, with and without the label
-issues, and read the clean labels of the last fifth. `--resume` keeps the sets that FILE holds already, where
-they were made at this commit.
+issues, and read the clean labels of the last fifth. What was judged by the same code is kept in KEPT/judged
+and not judged again.
 
 The sets themselves hold wrong labels, which count as false positives. own_errors.json lists pictures that a
 viewer saw to be no such thing, among the first 40 false positives of the combined score and of single ones,
@@ -32,13 +32,14 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 from label_issue_probs import narrowed  # noqa: E402
-from measured import about, commit  # noqa: E402
+from measured import about  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from lightfast.base.files import load_json, write_json  # noqa: E402
+from lightfast.base.files import json_digest, load_json, write_json  # noqa: E402
 from lightfast.base.parallel import in_parallel  # noqa: E402
 from lightfast.base.plain import as_json  # noqa: E402
 from lightfast.base.randomness import generator  # noqa: E402
+from lightfast.curate import issues as label_issues  # noqa: E402
 from lightfast.curate.issues import LabelIssues, find_label_issues  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
 from lightfast.statistics.intervals import difference_interval  # noqa: E402
@@ -73,7 +74,11 @@ np.savez(sys.argv[2], **out); print(json.dumps(told))
 
 def precision_curve(score: NDArray, wrong: NDArray[np.bool_], weights: NDArray | None = None) -> float:
     """Average precision of finding `wrong` by the lowest scores first, rows counted `weights` times."""
-    order = np.argsort(np.nan_to_num(score, nan=np.inf), kind="stable")
+    return precision_of(np.argsort(np.nan_to_num(score, nan=np.inf), kind="stable"), wrong, weights)
+
+
+def precision_of(order: NDArray[np.int64], wrong: NDArray[np.bool_], weights: NDArray | None = None) -> float:
+    """Average precision of finding `wrong` in this order."""
     counts = np.ones(len(order)) if weights is None else weights[order]
     hits = counts * wrong[order]
     return float((hits * np.cumsum(hits) / np.maximum(np.cumsum(counts), 1)).sum() / max(hits.sum(), 1))
@@ -94,7 +99,9 @@ def gain(score: NDArray, other: NDArray, wrong: NDArray[np.bool_]) -> dict[str, 
     """AP of `score` less that of `other`, with its interval."""
     rng = generator(SEED, "resamples")
     draws = [rng.multinomial(len(wrong), np.full(len(wrong), 1 / len(wrong))) for _ in range(RESAMPLES)]
-    gaps = [precision_curve(score, wrong, one) - precision_curve(other, wrong, one) for one in draws]
+    orders = [np.argsort(np.nan_to_num(one, nan=np.inf), kind="stable") for one in (score, other)]
+    first, second = ([precision_of(order, wrong, one) for one in draws] for order in orders)
+    gaps = np.subtract(first, second)
     low, high = np.percentile(gaps, [2.5, 97.5])
     value = precision_curve(score, wrong) - precision_curve(other, wrong)
     return {"gain": value, "interval": [float(low), float(high)]}
@@ -257,6 +264,24 @@ def measured(kept: Path, path: Path, python: str | None) -> dict[str, Any]:
     return row
 
 
+def code_digest() -> str:
+    """Of what decides the figures: the room `curate`, the linear heads, and this file."""
+    source = Path(label_issues.__file__).parent
+    files = [*sorted(source.glob("*.py")), source.parent / "train" / "linear.py", Path(__file__), OWN_ERRORS]
+    return json_digest({str(number): one.read_text() for number, one in enumerate(files)}, 8)
+
+
+def measured_once(kept: Path, path: Path, python: str | None, digest: str) -> dict[str, Any]:
+    """`measured`, or what KEPT/judged holds of this set, judged by the same code."""
+    place = kept / "judged" / f"{path.stem}.json"
+    if place.is_file() and (found := load_json(place))["digest"] == digest:
+        return found["row"]
+    row = as_json(measured(kept, path, python))
+    place.parent.mkdir(exist_ok=True)
+    write_json(place, {"digest": digest, "row": row})
+    return row
+
+
 def speed(python: str | None) -> dict[str, Any]:
     """Processor seconds for a million rows of ten classes; the peer's are those of its mask and one score."""
     rng = np.random.default_rng(SEED)
@@ -303,26 +328,10 @@ def main() -> None:
     parser.add_argument("--peer", help="interpreter of an environment with cleanlab 2.9")
     parser.add_argument("--jobs", type=int, default=1, help="sets at once")
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--resume", action="store_true", help="keep what --out holds of this commit")
     options = parser.parse_args()
     paths = sorted(one for one in options.kept.glob("*.npz") if not one.stem.startswith("features-"))
-    rows = _kept_rows(options.out) if options.resume else {}
-    left = [path for path in paths if path.stem not in rows]
-    for start in range(0, len(left), options.jobs):
-        tasks = [(options.kept, path, options.peer) for path in left[start : start + options.jobs]]
-        rows |= {one["set"]: one for one in in_parallel(measured, tasks, jobs=options.jobs)}
-        _write(options, [rows[path.stem] for path in paths if path.stem in rows], None)
-    _write(options, [rows[path.stem] for path in paths], speed(options.peer))
-
-
-def _kept_rows(out: Path) -> dict[str, Any]:
-    """Set → what an earlier run has measured of it at this commit."""
-    found = load_json(out) if out.is_file() else {}
-    same = found.get("made", {}).get("commit") == commit()
-    return {one["set"]: one for one in found["sets"]} if same else {}
-
-
-def _write(options: argparse.Namespace, rows: list[dict[str, Any]], seconds: dict[str, Any] | None) -> None:
+    digest = code_digest()
+    tasks = [(options.kept, path, options.peer, digest) for path in paths]
     result = {
         "command": "python benchmarks/label_issues.py KEPT --peer PYTHON",
         "seed": SEED,
@@ -331,8 +340,8 @@ def _write(options: argparse.Namespace, rows: list[dict[str, Any]], seconds: dic
         "machine": cpu_name(),
         "python": platform.python_version(),
         "peer": None if options.peer is None else "cleanlab 2.9.0",
-        "sets": rows,
-        "speed": seconds,
+        "sets": in_parallel(measured_once, tasks, jobs=options.jobs),
+        "speed": speed(options.peer),
     }
     write_json(options.out, as_json(result))
 
