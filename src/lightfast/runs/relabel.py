@@ -274,17 +274,22 @@ def _write(
     if base is None:
         loaded = dataclasses.replace(data, **sets, ruled_out=beside)
         return save_npz(out / "data.npz", loaded if len(sets) > 1 or beside is not None else loaded.train)
-    text, several = StringIO(), len(sets) > 1
-    rows = csv.writer(text)
-    rows.writerow(["path", "label", *["split"] * several, *[NOT_LABEL] * (beside is not None)])
-    for part, images in sets.items():
-        for name, label in zip(images.ids, images.require_labels(), strict=True):
-            where = str((base / name).absolute())
-            rows.writerow([where, images.class_names[label], *[part] * several, *[""] * (beside is not None)])
-    for name, ruled_out in [] if beside is None else zip(beside.images.ids, beside.classes, strict=True):
-        for one in np.flatnonzero(ruled_out):
-            where, not_label = str((base / name).absolute()), data.train.class_names[one]
-            rows.writerow([where, "", *["train"] * several, not_label])
+    names = data.train.class_names
+    rows = [
+        (name, names[label], part, "")
+        for part, images in sets.items()
+        for name, label in zip(images.ids, images.require_labels(), strict=True)
+    ]
+    if beside is not None:
+        rows += [
+            (beside.images.ids[row], "", "train", names[one]) for row, one in np.argwhere(beside.classes)
+        ]
+    # Columns that say nothing are left out.
+    columns = [0, 1, *[2] * (len(sets) > 1), *[3] * (beside is not None)]
+    text = StringIO()
+    table = csv.writer(text)
+    table.writerow([("path", "label", "split", NOT_LABEL)[one] for one in columns])
+    table.writerows([[str((base / row[0]).absolute()), *row[1:]][one] for one in columns] for row in rows)
     return write_text(out / "data.csv", text.getvalue())
 
 

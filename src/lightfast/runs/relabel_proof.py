@@ -111,12 +111,7 @@ def prepare_proof(
         plan = ClassifierPlan(AUTO_MODEL, recipe_of(AUTO_MODEL, {}))
     if plan is not None:
         job = dataclasses.replace(job, model=plan.model, recipe=plan.recipe, config=plan.config)
-    labels = {
-        name: images.class_names[label]
-        for images in (one.images for one in found.values())
-        for name, label in zip(images.ids, images.require_labels().tolist(), strict=True)
-    }
-    before = job.splits
+    before, labels = job.splits, _labels_now(found)
     after = Splits(
         _cleaned(before.train, labels),
         _cleaned(before.val, labels),
@@ -129,6 +124,14 @@ def prepare_proof(
         raise DataError("the clean-up leaves no validation picture", cure="Leave out fewer pictures.")
     place = wanted.ledger or options.folder("relabel").parent / LEDGER_FILE
     return ProofTask(job, after, options, RepairLedger(place), wanted)
+
+
+def _labels_now(found: Mapping[str, Replayed]) -> dict[str, str]:
+    return {
+        name: images.class_names[label]
+        for images in (one.images for one in found.values())
+        for name, label in zip(images.ids, images.require_labels().tolist(), strict=True)
+    }
 
 
 def _beside(before: Splits, found: Mapping[str, Replayed]) -> RuledOut | None:

@@ -319,8 +319,7 @@ def _staged(extractor: FeatureExtractor, task: TransferTask) -> tuple[str, list[
         parameter.requires_grad_(False)
     source: BatchSource = ArraySource((maps, mirrored, targets), (val, val, val_targets))
     if task.ruled_out is not None:
-        more = given(task.ruled_out.images)
-        both = (more, given(task.ruled_out.images, True) if task.settings.flip else more)
+        both = tuple(given(task.ruled_out.images, flip) for flip in (False, task.settings.flip))
         source = WithRuledOut(source, both, torch.from_numpy(task.ruled_out.classes))
     objective = _MapsObjective(task.recipe.label_smoothing)
     history = train(
