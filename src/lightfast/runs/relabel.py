@@ -274,16 +274,7 @@ def _write(
     if base is None:
         loaded = dataclasses.replace(data, **sets, ruled_out=beside)
         return save_npz(out / "data.npz", loaded if len(sets) > 1 or beside is not None else loaded.train)
-    names = data.train.class_names
-    rows = [
-        (name, names[label], part, "")
-        for part, images in sets.items()
-        for name, label in zip(images.ids, images.require_labels(), strict=True)
-    ]
-    if beside is not None:
-        rows += [
-            (beside.images.ids[row], "", "train", names[one]) for row, one in np.argwhere(beside.classes)
-        ]
+    rows = _table_rows(sets, beside)
     # Columns that say nothing are left out.
     columns = [0, 1, *[2] * (len(sets) > 1), *[3] * (beside is not None)]
     text = StringIO()
@@ -291,6 +282,20 @@ def _write(
     table.writerow([("path", "label", "split", NOT_LABEL)[one] for one in columns])
     table.writerows([[str((base / row[0]).absolute()), *row[1:]][one] for one in columns] for row in rows)
     return write_text(out / "data.csv", text.getvalue())
+
+
+def _table_rows(sets: Mapping[str, ImageSet], beside: RuledOut | None) -> list[tuple[str, str, str, str]]:
+    """(id, label, part, what it is not) of every row of data.csv."""
+    names = next(iter(sets.values())).class_names
+    rows = [
+        (name, names[label], part, "")
+        for part, images in sets.items()
+        for name, label in zip(images.ids, images.require_labels(), strict=True)
+    ]
+    if beside is not None:
+        ids = beside.images.ids
+        rows += [(ids[row], "", "train", names[one]) for row, one in np.argwhere(beside.classes)]
+    return rows
 
 
 def _beside(before: RuledOut | None, found: Mapping[str, Replayed]) -> RuledOut | None:

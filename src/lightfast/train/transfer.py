@@ -319,8 +319,8 @@ def _staged(extractor: FeatureExtractor, task: TransferTask) -> tuple[str, list[
         parameter.requires_grad_(False)
     source: BatchSource = ArraySource((maps, mirrored, targets), (val, val, val_targets))
     if task.ruled_out is not None:
-        both = tuple(given(task.ruled_out.images, flip) for flip in (False, task.settings.flip))
-        source = WithRuledOut(source, both, torch.from_numpy(task.ruled_out.classes))
+        more = given(task.ruled_out.images), given(task.ruled_out.images, task.settings.flip)
+        source = WithRuledOut(source, more, torch.from_numpy(task.ruled_out.classes))
     objective = _MapsObjective(task.recipe.label_smoothing)
     history = train(
         _FromStage(network, start), source, objective, task.recipe, seed=task.seed, context=task.context
