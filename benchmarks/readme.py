@@ -114,13 +114,36 @@ def mean_of_draws(draws: Sequence[Mapping[str, Any]], digits: int = 1) -> str:
     return share_text(float(values.mean()), student_mean(values, (0.0, 1.0)), digits)
 
 
-def differs(found: Mapping[str, Any]) -> str:
-    """What is not the paper's in a row, as its study says it."""
+def differs(found: Mapping[str, Any], common: Sequence[str] = ()) -> str:
+    """What is not the paper's in a row, as its study says it; the clauses in `common`, which stand below the
+    table, as "¹".
+    """
     if "differs" in found:
-        return str(found["differs"])
+        own = [clause for clause in _clauses(found) if clause not in common]
+        return join_clauses([*(["¹"] if len(own) < len(_clauses(found)) else []), *own])
     if found.get("part") == "ours":
         return "not in the paper"
     return "an earlier run, whose networks were not all the paper's: to be run again"
+
+
+def shared_differences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The clauses that every row of a paper's has in common, where there are two such rows or more."""
+    theirs = [_clauses(one) for one in rows if one.get("part") != "ours" and "differs" in one]
+    if len(theirs) < 2:
+        return []
+    return [clause for clause in theirs[0] if all(clause in others for others in theirs[1:])]
+
+
+def join_clauses(clauses: Sequence[str]) -> str:
+    """One text: a clause that begins with a capital is a sentence of its own."""
+    return "".join(
+        clause if not place else f"{'. ' if clause[:1].isupper() else '; '}{clause}"
+        for place, clause in enumerate(clauses)
+    )
+
+
+def _clauses(found: Mapping[str, Any]) -> list[str]:
+    return re.split(r"(?:; |\. (?=[A-Z]))(?![^(]*\))", str(found["differs"]))
 
 
 def source(name: str) -> str:
@@ -175,7 +198,7 @@ HELPERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
         *(result, measured, share, widest_mean, mean_of_draws, source, span, duration, percent_range),
-        *(listed, needs, speeds, differences, stated, cpu_of),
+        *(listed, needs, speeds, differences, stated, cpu_of, shared_differences, join_clauses),
     )
 }
 FILTERS: Mapping[str, Callable[..., Any]] = {
