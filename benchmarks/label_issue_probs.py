@@ -80,7 +80,7 @@ def enlarged(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def cifar_features(data: Path, rows: int) -> dict[str, NDArray]:
-    """Features of the first `rows` training pictures and of 2,500 test pictures, in steps."""
+    """Features of the first `rows` training pictures, in steps."""
     shape = (SIDE, SIDE, 3)
     network = fresh_network("lite0", "classifier", shape, 2, {}, 0)
     load_weights(network, "lite0", {})
@@ -95,8 +95,6 @@ def cifar_features(data: Path, rows: int) -> dict[str, NDArray]:
     return {
         "features": read(pictures["train_images"][:rows]),
         "labels": pictures["train_labels"][:rows].astype(np.int64),
-        "test_features": read(pictures["test_images"][:2500]),
-        "test_labels": pictures["test_labels"][:2500].astype(np.int64),
     }
 
 

@@ -1,13 +1,18 @@
 """Label issues: ranking, cut, counts, suggestions and clean-up on crowd and planted noise, beside cleanlab.
 
-    python benchmarks/label_issues.py KEPT [--peer PYTHON]
+    python benchmarks/label_issues.py KEPT [--peer PYTHON] [--out FILE] [--jobs 1]
 
 judges what benchmarks/label_issue_probs.py left in KEPT, prints a table and writes
 benchmarks/results/label-issues.json. PYTHON is the interpreter of another environment that has cleanlab 2.9
 (AGPL: never one of ours); both are given the same out-of-sample probabilities. AP: average precision of
 finding the wrong labels. Intervals: 95 %, paired bootstrap over pictures for AP, Newcombe for accuracies. The
 clean-up is cross-validated: heads are fitted on four fifths of the given labels, with and without the label
-issues, and read the clean labels of the last fifth.
+issues, and read the clean labels of the last fifth. What was judged by the same code is kept in KEPT/judged
+and not judged again.
+
+The sets themselves hold wrong labels, which count as false positives. own_errors.json lists pictures that a
+viewer saw to be no such thing, among the first 40 false positives of the combined score and of single ones,
+without knowing whose they were; "without_own_errors" leaves them out on both sides.
 """
 
 from __future__ import annotations
@@ -30,10 +35,11 @@ from label_issue_probs import narrowed  # noqa: E402
 from measured import about  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from lightfast.base.files import write_json  # noqa: E402
+from lightfast.base.files import json_digest, load_json, write_json  # noqa: E402
 from lightfast.base.parallel import in_parallel  # noqa: E402
 from lightfast.base.plain import as_json  # noqa: E402
 from lightfast.base.randomness import generator  # noqa: E402
+from lightfast.curate import issues as label_issues  # noqa: E402
 from lightfast.curate.issues import LabelIssues, find_label_issues  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
 from lightfast.statistics.intervals import difference_interval  # noqa: E402
@@ -41,8 +47,9 @@ from lightfast.train.linear import LinearData, LinearSettings, fit_linear  # noq
 
 SEED, RESAMPLES, MANY = 0, 500, 1_000_000
 OUT = Path(__file__).parent / "results" / "label-issues.json"
+OWN_ERRORS = Path(__file__).parent / "own_errors.json"
 CHOSEN_ON, CHOSEN_ROWS = ("caltech20", "intel-scenes", "cifar10-pair-10", "cifar10-pair-20"), 5_000
-"""Sets, and rows of both crowds, on which the two shares of `NoiseModel.judged` were chosen."""
+"""Sets, and rows of both crowds, on which the share of guessed labels of `NoiseModel.judged` was chosen."""
 PEER = """
 import sys, time, json, numpy as np
 from cleanlab.filter import find_label_issues
@@ -67,7 +74,11 @@ np.savez(sys.argv[2], **out); print(json.dumps(told))
 
 def precision_curve(score: NDArray, wrong: NDArray[np.bool_], weights: NDArray | None = None) -> float:
     """Average precision of finding `wrong` by the lowest scores first, rows counted `weights` times."""
-    order = np.argsort(np.nan_to_num(score, nan=np.inf), kind="stable")
+    return precision_of(np.argsort(np.nan_to_num(score, nan=np.inf), kind="stable"), wrong, weights)
+
+
+def precision_of(order: NDArray[np.int64], wrong: NDArray[np.bool_], weights: NDArray | None = None) -> float:
+    """Average precision of finding `wrong` in this order."""
     counts = np.ones(len(order)) if weights is None else weights[order]
     hits = counts * wrong[order]
     return float((hits * np.cumsum(hits) / np.maximum(np.cumsum(counts), 1)).sum() / max(hits.sum(), 1))
@@ -88,7 +99,9 @@ def gain(score: NDArray, other: NDArray, wrong: NDArray[np.bool_]) -> dict[str, 
     """AP of `score` less that of `other`, with its interval."""
     rng = generator(SEED, "resamples")
     draws = [rng.multinomial(len(wrong), np.full(len(wrong), 1 / len(wrong))) for _ in range(RESAMPLES)]
-    gaps = [precision_curve(score, wrong, one) - precision_curve(other, wrong, one) for one in draws]
+    orders = [np.argsort(np.nan_to_num(one, nan=np.inf), kind="stable") for one in (score, other)]
+    first, second = ([precision_of(order, wrong, one) for one in draws] for order in orders)
+    gaps = np.subtract(first, second)
     low, high = np.percentile(gaps, [2.5, 97.5])
     value = precision_curve(score, wrong) - precision_curve(other, wrong)
     return {"gain": value, "interval": [float(low), float(high)]}
@@ -158,6 +171,28 @@ def ranked(
     }
 
 
+def without_own_errors(
+    name: str, issues: LabelIssues, peers: dict[str, NDArray], wrong: NDArray
+) -> dict[str, Any] | None:
+    """The ranking without the pictures whose own label was seen to be wrong; None where nobody has looked."""
+    seen = next((one for key, one in load_json(OWN_ERRORS).items() if name.startswith(key)), None)
+    if seen is None:
+        return None
+    kept = np.setdiff1d(np.arange(len(wrong)), seen["wrong"])
+    quality, truth = issues.label_quality[kept], wrong[kept]
+    rivals = {key: one[kept] for key, one in peers.items() if one.dtype != bool}
+    best = max(rivals, key=lambda key: precision_curve(rivals[key], truth), default=None)
+    mask = issues.is_issue[kept]
+    return {
+        "seen": seen["seen"],
+        "left_out": len(wrong) - len(kept),
+        "average_precision": precision_curve(quality, truth),
+        "over_self_confidence": gain(quality, issues.scores["self_confidence"][kept], truth),
+        "over_best_peer": best and {"score": best, **gain(quality, rivals[best], truth)},
+        "cut_share": f1(mask, truth) / best_f1(quality, truth),
+    }
+
+
 def cuts(
     issues: LabelIssues, alone: LabelIssues, peers: dict[str, NDArray], wrong: NDArray, fresh: NDArray | None
 ) -> dict[str, Any]:
@@ -222,9 +257,28 @@ def measured(kept: Path, path: Path, python: str | None) -> dict[str, Any]:
         **ranked(issues, alone, peers, wrong),
         "cut": cuts(issues, alone, peers, wrong, np.arange(n) >= CHOSEN_ROWS if "crowd" in name else None),
         **counted(issues, clean, wrong),
+        "without_own_errors": without_own_errors(name, issues, peers, wrong),
         "clean_up": cleaned(np.asarray(head, dtype=np.float32), given, clean, issues),
     }
     print(summary(row), flush=True)
+    return row
+
+
+def code_digest() -> str:
+    """Of what decides the figures: the room `curate`, the linear heads, and this file."""
+    source = Path(label_issues.__file__).parent
+    files = [*sorted(source.glob("*.py")), source.parent / "train" / "linear.py", Path(__file__), OWN_ERRORS]
+    return json_digest({str(number): one.read_text() for number, one in enumerate(files)}, 8)
+
+
+def measured_once(kept: Path, path: Path, python: str | None, digest: str) -> dict[str, Any]:
+    """`measured`, or what KEPT/judged holds of this set, judged by the same code."""
+    place = kept / "judged" / f"{path.stem}.json"
+    if place.is_file() and (found := load_json(place))["digest"] == digest:
+        return found["row"]
+    row = as_json(measured(kept, path, python))
+    place.parent.mkdir(exist_ok=True)
+    write_json(place, {"digest": digest, "row": row})
     return row
 
 
@@ -273,9 +327,11 @@ def main() -> None:
     parser.add_argument("kept", type=Path)
     parser.add_argument("--peer", help="interpreter of an environment with cleanlab 2.9")
     parser.add_argument("--jobs", type=int, default=1, help="sets at once")
+    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     paths = sorted(one for one in options.kept.glob("*.npz") if not one.stem.startswith("features-"))
-    tasks = [(options.kept, path, options.peer) for path in paths]
+    digest = code_digest()
+    tasks = [(options.kept, path, options.peer, digest) for path in paths]
     result = {
         "command": "python benchmarks/label_issues.py KEPT --peer PYTHON",
         "seed": SEED,
@@ -284,10 +340,10 @@ def main() -> None:
         "machine": cpu_name(),
         "python": platform.python_version(),
         "peer": None if options.peer is None else "cleanlab 2.9.0",
-        "sets": in_parallel(measured, tasks, jobs=options.jobs),
+        "sets": in_parallel(measured_once, tasks, jobs=options.jobs),
         "speed": speed(options.peer),
     }
-    write_json(OUT, as_json(result))
+    write_json(options.out, as_json(result))
 
 
 if __name__ == "__main__":

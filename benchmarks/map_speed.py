@@ -1,6 +1,6 @@
 """Seconds and memory of a map and of clusters of many pictures, and of the nearest neighbours of more.
 
-    python benchmarks/map_speed.py [--pictures 20000] [--neighbours 100000] [--seed 0]
+    python benchmarks/map_speed.py [--pictures 20000] [--neighbours 100000] [--seed 0] [--out FILE]
 
 Features of so many pictures x 1,280 are drawn as 60 groups with a falling spectrum. Prints and writes wall
 and processor seconds of `make_map` (t-SNE, trust included) and of `find_clusters` (120 clusters), the peak
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=20_000)
     parser.add_argument("--neighbours", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     vectors = features(given.pictures, given.seed)
     found: dict[str, Any] = {"pictures": given.pictures, "features": WIDTH, "seed": given.seed}
@@ -87,7 +88,7 @@ def main() -> None:
     found["peak_gigabytes"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
     print(found)
     command = ["python", "benchmarks/map_speed.py", "--pictures", str(given.pictures)]
-    write_json(OUT, {**found, **as_json(about("", given.seed, None, command))})
+    write_json(given.out, {**found, **as_json(about("", given.seed, None, command))})
 
 
 if __name__ == "__main__":

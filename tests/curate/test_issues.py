@@ -7,6 +7,8 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
 from lightfast.base.errors import DataError
+from lightfast.curate.combine import _ordered
+from lightfast.curate.evidence import checked_evidence
 from lightfast.curate.issues import LabelIssues, find_label_issues
 
 from .noisy import Noisy, noisy
@@ -34,6 +36,23 @@ def test_the_cut_is_close_to_the_best_one(planted: Noisy, issues: LabelIssues):
     best = max(f1_score(planted.wrong, issues.label_quality <= cut) for cut in np.linspace(0, 1, 201))
     assert f1_score(planted.wrong, issues.is_issue) > 0.95 * best
     assert issues.is_issue.sum() == issues.cut.issues
+
+
+def test_the_margin_decides_the_order_and_not_how_many(planted: Noisy, issues: LabelIssues):
+    """Where the model takes a label for right because such errors are rare, the margin moves it forward."""
+    evidence = checked_evidence(planted.probs, planted.given, features=planted.features)
+    rows = np.argsort(planted.probs[np.arange(len(planted.given)), planted.given])[:2]
+    chances = np.full(len(planted.given), 0.9)
+    chances[rows[::-1]], chances[-1] = (0.5, 0.5001), 0.1
+    found = _ordered(chances, evidence)
+    assert np.sort(found).tolist() == np.sort(chances).tolist()
+    margin = issues.scores["log_margin"]
+    doubted = rows[np.argsort(margin[rows], kind="stable")]
+    assert found[doubted[0]] <= found[doubted[1]]
+    even = np.linspace(0.5, 0.5 + 1e-9, len(chances))
+    assert (
+        np.argsort(_ordered(even, evidence), kind="stable")[:5] == np.argsort(margin, kind="stable")[:5]
+    ).all()
 
 
 def test_the_suggestion_is_another_class_and_mostly_the_true_one(planted: Noisy, issues: LabelIssues):

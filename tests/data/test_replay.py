@@ -50,6 +50,22 @@ def test_not_this_leaves_the_picture_out_of_its_class(pictures: ImageSet):
     assert (found.images.ids, found.negatives) == (("a", "b", "c"), (("d", "cat"),))
 
 
+def test_every_not_this_since_the_last_label_counts(pictures: ImageSet):
+    said = [_said(pictures, "d", None), _said(pictures, "d", None, "bob", "dog")]
+    found = replay(pictures, said)
+    assert found.images.require_labels()[3] == 2  # neither cat nor dog: owl
+    again = replay(pictures, [_said(pictures, "d", None), _said(pictures, "d", "dog"), said[1]])
+    assert again.negatives == (("d", "dog"),)
+
+
+def test_what_is_ruled_out_goes_beside_the_next_version(pictures: ImageSet):
+    ruled_out = replay(pictures, [_said(pictures, "d", None)]).ruled_out
+    assert ruled_out is not None
+    assert (ruled_out.images.ids, ruled_out.classes.tolist()) == (("d",), [[True, False, False]])
+    assert (ruled_out.images.images[0] == pictures.images[3]).all()
+    assert replay(pictures, [_said(pictures, "d", "cat")]).ruled_out is None
+
+
 def test_not_this_of_two_is_the_other(pictures: ImageSet):
     two = ImageSet(pictures.images, ("cat", "dog"), np.array([0, 1, 1, 0]), pictures.ids)
     assert replay(two, [_said(two, "a", None)]).images.require_labels().tolist() == [1, 1, 1, 0]

@@ -64,8 +64,13 @@ def test_undo_is_a_replay_without_the_decision(folder: Path, tmp_path: Path):
 
 def test_pictures_that_are_not_what_they_were_called_are_left_out_and_listed(folder: Path, tmp_path: Path):
     result = relabel_data(str(folder), _log(tmp_path, folder, ("cat/0.png", None)), _options(tmp_path))
-    assert "0.png" not in _labels(result.path)
+    assert _labels(result.path)["0.png"] == ""
     assert "train,cat/0.png,cat" in (result.out / "not-this.csv").read_text()
+    again = prepare(str(result.path), RunOptions(), near="none").data
+    assert again.ruled_out is not None
+    assert [Path(name).name for name in again.ruled_out.images.ids] == ["0.png"]
+    assert again.ruled_out.classes.tolist() == [[True, False, False]]
+    assert "0.png" not in {Path(name).name for name in again.train.ids}
     assert any("not what they were called" in note or "known not to be" in note for note in result.notes)
 
 

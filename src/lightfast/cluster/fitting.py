@@ -67,7 +67,12 @@ class RayFit:
         # Reporter and executor stay here: they need not be such as can be pickled.
         folder = None if training.folder is None else training.folder.absolute()
         quiet = Training(
-            training.seed, training.device, folder, folder is not None, taxonomy=training.taxonomy
+            training.seed,
+            training.device,
+            folder,
+            folder is not None,
+            taxonomy=training.taxonomy,
+            ruled_out=training.ruled_out,
         )
         if folder is not None and not training.resume:
             state = LoopContext.of(quiet, "classifier").folder

@@ -77,8 +77,9 @@ class NoiseModel:
         number of wrong labels of crowds comes out too low by a third to a half. So a share of the labels,
         15 % and half of the share that looks wrong, counts as guessed from what the picture looks like; and a
         share `evened` of each transition is spread evenly over the other classes, so that errors which no
-        class is known for are ranked high. The labels themselves can tell neither share: they were chosen on
-        part of the sets of benchmarks/label_issues.py, which lists the others apart.
+        class is known for are ranked high. The labels themselves can tell neither share: the first was chosen
+        on part of the sets of benchmarks/label_issues.py, which lists the others apart, the second over all
+        of them, a family left out at a time.
         """
         right = np.diag(self.transition)
         even = np.repeat(((1 - right) / (len(right) - 1))[:, None], len(right), axis=1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.data.images import ROW_FIELDS, ImageSet
 from lightfast.data.mapped import concatenate_rows
+from lightfast.data.ruled_out import RuledOut
 
 Part = Literal["all", "train", "val", "test"]
 PART_ORDER = ("train", "val", "test")
@@ -109,6 +110,7 @@ class LoadedData:
         unreadable: every file that could not be read.
         notes: what was done to the pictures and what was left out, one sentence each.
         sizes: how many files had which size before any resizing, e.g. {"150x150": 2390}.
+        ruled_out: pictures beside the parts, of the same size, of which is only known what they are not.
     """
 
     train: ImageSet
@@ -117,6 +119,7 @@ class LoadedData:
     notes: tuple[str, ...] = ()
     val: ImageSet | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
+    ruled_out: RuledOut | None = None
 
     @property
     def parts(self) -> dict[str, ImageSet]:

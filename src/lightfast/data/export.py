@@ -24,6 +24,8 @@ def save_npz(path: Path, data: LoadedData | ImageSet) -> Path:
     """
     arrays: dict[str, NDArray[Any]] = {}
     parts = {"": data} if isinstance(data, ImageSet) else data.parts
+    if isinstance(data, LoadedData) and data.ruled_out is not None:
+        arrays |= {"ruled_out_images": data.ruled_out.images.images, "ruled_out": data.ruled_out.classes}
     for name, images in parts.items():
         prefix = f"{name}_" * (len(parts) > 1)
         arrays[f"{prefix}images"] = images.images

@@ -15,6 +15,7 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive_seed
 from lightfast.data.dataset import PART_ORDER, LoadedData
 from lightfast.data.images import ImageSet
+from lightfast.data.ruled_out import RuledOut
 from lightfast.data.stratify import rarest_tags, stratify
 
 _NAMED = 10
@@ -24,13 +25,15 @@ _NAMED = 10
 class Splits:
     """Three parts with no picture in common: `train` to fit, `val` to choose, `test` to report once.
 
-    `notes` says what was left out.
+    `notes` says what was left out. `ruled_out`: pictures beside `train`, to learn from what they are not;
+    none of them is in another part.
     """
 
     train: ImageSet
     val: ImageSet
     test: ImageSet
     notes: tuple[str, ...] = ()
+    ruled_out: RuledOut | None = None
 
 
 def split(images: ImageSet, *, val: float = 0.1, test: float = 0.2, seed: int = 0) -> Splits:

@@ -27,6 +27,7 @@ from lightfast.train.features import FeatureExtractor
 from lightfast.train.fit import check_trainable, fit
 from lightfast.train.linear import LinearData
 from lightfast.train.loop import LoopContext
+from lightfast.train.not_these import RuledOutRows, checked_ruled_out, ruled_out_facts
 from lightfast.train.recipe import Training
 from lightfast.train.transfer import STAGED_RECIPE, TransferTask, place_head, targets_of, with_mirrored
 
@@ -116,7 +117,12 @@ def choose_model(
         "why": f"{_why(chosen, found)}{said}",
     }
     return chosen.checkpoint.replace(
-        details={**chosen.checkpoint.details, "auto": facts, "n_train": len(few)}
+        details={
+            **chosen.checkpoint.details,
+            **ruled_out_facts(few, training),
+            "auto": facts,
+            "n_train": len(few),
+        }
     )
 
 
@@ -202,6 +208,7 @@ def _heads(
         with_mirrored(LinearData(features, targets_of(train_images)), mirrored),
         LinearData(val_features, targets_of(val_images)),
     )
+    beside = _beside(extractor, train_images, training)
     read = time.perf_counter() - started
     pooled = _extractor(train_images, training, "pooled").network.width
     parts = {"pooled": slice(0, pooled), "grid": slice(pooled, None), "both": slice(0, None)}
@@ -220,7 +227,7 @@ def _heads(
             "mode": "head",
             "features": own.network.width,
             "input_side": extractor.preprocess.size[0],
-            **place_head(own.network, fitted, held, task),
+            **place_head(own.network, fitted, held, task, beside=_part(beside, part)),
         }
         # The backbone's pass over the pictures is counted once, with the first.
         seconds = time.perf_counter() - begun + (0.0 if found else read)
@@ -228,6 +235,16 @@ def _heads(
         logits = _logits(own.network, held.features)
         found.append(_measured(AUTO_TAPS[taps], checkpoint, logits, val.targets, seconds))
     return found
+
+
+def _beside(extractor: FeatureExtractor, images: ImageSet, training: Training) -> RuledOutRows | None:
+    """The features of the pictures that are known only for what they are not."""
+    more = checked_ruled_out(images, training.ruled_out)
+    return None if more is None else RuledOutRows(extractor.features(more.images.images), more.classes)
+
+
+def _part(beside: RuledOutRows | None, columns: slice) -> RuledOutRows | None:
+    return None if beside is None else RuledOutRows(beside.features[:, columns], beside.classes)
 
 
 def _logits(network: TransferNetwork, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -40,6 +40,7 @@ from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import run_settings, sizes_of
 from lightfast.train.fit import fit, recipe_of
+from lightfast.train.not_these import why_unlearned
 from lightfast.train.recipe import Recipe
 from lightfast.train.transfer import facts_in_words
 
@@ -139,6 +140,9 @@ def prepare_job(
         )
     splits = prepared.splits(options.seed)
     model, recipe, notes = _resolved(model, recipe, config, loaded)
+    aside = why_unlearned(model, config) if splits.ruled_out is not None and model != "auto" else ""
+    if aside:
+        notes = (*notes, f"what pictures are not is not learned: {aside}")
     return TrainingJob(
         source,
         splits,
@@ -224,7 +228,8 @@ def ingest_figures(job: TrainingJob) -> dict[str, Any]:
 
 def fit_classifier(job: TrainingJob, options: RunOptions, folder: Path) -> Checkpoint:
     """The classifier of a job, calibrated on the validation pictures, with its taxonomy; not yet written."""
-    training = dataclasses.replace(options.training(folder), taxonomy=job.train_options.taxonomy)
+    beside = {"taxonomy": job.train_options.taxonomy, "ruled_out": job.splits.ruled_out}
+    training = dataclasses.replace(options.training(folder), **beside)
     if job.model == "auto" and options.fit is not None:
         raise SettingsError(
             "model auto measures how fast one machine is, and cannot be shared by several",
@@ -260,7 +265,8 @@ def write_fit(folder: Path, job: TrainingJob, checkpoint: Checkpoint) -> None:
     write_json(folder / RECIPE_FILE, {"model": checkpoint.model, "config": dict(checkpoint.config), **recipe})
     write_history(folder, checkpoint.history)
     write_margins(folder, job.splits.train, len(checkpoint.history))
-    write_seen(folder, job.splits.train, job.splits.val)
+    others = job.splits.ruled_out
+    write_seen(folder, job.splits.train, job.splits.val, *([] if others is None else [others.images]))
     write_val_predictions(folder, checkpoint, job.splits.val)
     record_evaluation(folder, job.splits.test.version, "train")
 

@@ -22,8 +22,10 @@ def write_margins(folder: Path, images: ImageSet, epochs: int) -> Path | None:
     pictures drawn anew every epoch, other pictures).
     """
     margins = load_epoch_margins(folder / ".training" / "classifier", epochs)
-    if margins is None or len(margins) != len(images):
+    if margins is None or len(margins) < len(images) or not np.isnan(margins[len(images) :]).all():
         return None
+    # Behind them stand pictures without a label, which have no margin.
+    margins = margins[: len(images)]
     import pandas as pd
 
     names = np.array(images.class_names, dtype=object)

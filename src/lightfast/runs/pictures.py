@@ -20,6 +20,7 @@ from lightfast.base.text import nfc
 from lightfast.data.catalogue.catalogue import load_dataset
 from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable, concatenate
 from lightfast.data.decode.decode import resize_batch
+from lightfast.data.duplicates.kept_apart import with_ruled_out
 from lightfast.data.duplicates.search import Embed, NearDuplicates, find_near_duplicates, with_near_groups
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest, load_splits
@@ -94,7 +95,8 @@ class Prepared:
 
     def splits(self, seed: int, *, val: float = 0.1, test: float = 0.2) -> Splits:
         """Train, val and test by `data.splits.split_loaded`: no picture, no near duplicate on two sides."""
-        return split_loaded(self.data, val=val, test=test, seed=seed)
+        found = split_loaded(self.data, val=val, test=test, seed=seed)
+        return with_ruled_out(found, self.data)
 
     def without_test(self) -> tuple[ImageSet, tuple[str, ...]]:
         """(the pictures for cross-validation, notes): all but an official test part."""

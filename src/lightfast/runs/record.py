@@ -76,11 +76,13 @@ def run_settings(made_by: str, source: str, splits: Splits, options: RunOptions)
     of `source` once more and split them alike.
     """
     path, train = Path(source).expanduser(), splits.train
+    beside = {} if splits.ruled_out is None else {"ruled_out_version": splits.ruled_out.version}
     return {
         "made_by": made_by,
         "source": printable(path.resolve()) if path.exists() else source,
         "data": train.name.split("/")[0],
         "data_version": train.version,
+        **beside,
         "parts": sizes_of(splits),
         "seed": options.seed,
         "split_seed": options.seed,

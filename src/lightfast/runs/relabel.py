@@ -11,16 +11,20 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lightfast.base.errors import DataError
 from lightfast.base.files import make_folder, write_json, write_text
 from lightfast.base.plain import as_json
 from lightfast.curate.ledger import LedgerEntry, LedgerTotal, ledger_total
 from lightfast.data.answers import AskedPicture, queue_shape, read_answers
-from lightfast.data.dataset import ImageSpec, LoadedData
+from lightfast.data.dataset import ImageSpec, LoadedData, concatenate
 from lightfast.data.decisions import Decision, DecisionLog
 from lightfast.data.export import require_new_folder, save_npz
 from lightfast.data.images import ImageSet
+from lightfast.data.lists.not_labels import NOT_LABEL
 from lightfast.data.replay import DecisionConflict, Replayed, misplaced, replay
+from lightfast.data.ruled_out import RuledOut
 from lightfast.experiments.auto import AUTO_MODEL
 from lightfast.models.transfer import backbone_of, identifier_of
 from lightfast.report.envelope import Envelope
@@ -83,7 +87,8 @@ def relabel_data(
 
     `data.csv` names the files of `source` where they lie, with their labels and parts; arrays become
     `data.npz`. `version.json` says what was done, `decisions.jsonl` holds the decisions that were used, and
-    `not-this.csv` the pictures that are known not to be what they were called: they are left out.
+    `not-this.csv` the pictures that are known not to be what they were called. Those of the train part stand
+    in the version without a label, beside what they are not: a training learns that much.
 
     Args:
         source: folder, manifest, `.npz` or catalogue name.
@@ -113,8 +118,7 @@ def relabel_data(
             got=f"{lost[0][0]}: {lost[0][1]}",
             cure="Give the data that was reviewed, at the same size.",
         )
-    cleaned = [one.images for one in found.values()]
-    task = prepare_proof(source, cleaned, proof, options) if proof else None
+    task = prepare_proof(source, found, proof, options) if proof else None
     path = _write(out, source, options, prepared.data, found)
     _write_beside(out, used, found)
     proved, more = _proved(task, used, parts, found) if task else ({}, ())
@@ -161,7 +165,7 @@ def _result(
         decisions=len(read["used"]),
         changed={name: len(one.changed) for name, one in found.items()},
         agreed=sum(one.agreed for one in ones),
-        left_out={name: len(one.negatives) for name, one in found.items()},
+        left_out={name: one.left_out for name, one in found.items()},
         misplaced=read["lost"],
         conflicts=tuple(conflict for one in ones for conflict in one.conflicts),
         undone=tuple(sorted(read["without"])),
@@ -262,20 +266,45 @@ def _write(
     out: Path, source: str, options: RunOptions, data: LoadedData, found: Mapping[str, Replayed]
 ) -> Path:
     make_folder(out)
-    sets = {name: one.images for name, one in found.items()}
+    sets: dict[str, Any] = {name: one.images for name, one in found.items()}
+    beside = _beside(data.ruled_out, found)
     bases = [Path(options.root)] if options.root else [Path(source), Path(source).parent]
-    base = next((one for one in bases if _all_there(one, sets)), None)
+    others = {} if beside is None else {"beside": beside.images}
+    base = next((one for one in bases if _all_there(one, sets | others)), None)
     if base is None:
-        loaded = dataclasses.replace(data, **sets)
-        return save_npz(out / "data.npz", loaded if len(sets) > 1 else loaded.train)
+        loaded = dataclasses.replace(data, **sets, ruled_out=beside)
+        return save_npz(out / "data.npz", loaded if len(sets) > 1 or beside is not None else loaded.train)
+    rows = _table_rows(sets, beside)
+    # Columns that say nothing are left out.
+    columns = [0, 1, *[2] * (len(sets) > 1), *[3] * (beside is not None)]
     text = StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["path", "label", *["split"] * (len(sets) > 1)])
-    for part, images in sets.items():
-        for name, label in zip(images.ids, images.require_labels(), strict=True):
-            where = str((base / name).absolute())
-            rows.writerow([where, images.class_names[label], *[part] * (len(sets) > 1)])
+    table = csv.writer(text)
+    table.writerow([("path", "label", "split", NOT_LABEL)[one] for one in columns])
+    table.writerows([[str((base / row[0]).absolute()), *row[1:]][one] for one in columns] for row in rows)
     return write_text(out / "data.csv", text.getvalue())
+
+
+def _table_rows(sets: Mapping[str, ImageSet], beside: RuledOut | None) -> list[tuple[str, str, str, str]]:
+    """(id, label, part, what it is not) of every row of data.csv."""
+    names = next(iter(sets.values())).class_names
+    rows = [
+        (name, names[label], part, "")
+        for part, images in sets.items()
+        for name, label in zip(images.ids, images.require_labels(), strict=True)
+    ]
+    if beside is not None:
+        ids = beside.images.ids
+        rows += [(ids[row], "", "train", names[one]) for row, one in np.argwhere(beside.classes)]
+    return rows
+
+
+def _beside(before: RuledOut | None, found: Mapping[str, Replayed]) -> RuledOut | None:
+    """What is known of training pictures only for what they are not, that of `before` included."""
+    sets = [one for one in (before, found["train"].ruled_out) if one is not None]
+    if len(sets) < 2:
+        return sets[0] if sets else None
+    images = concatenate([one.images for one in sets])
+    return RuledOut(images, np.concatenate([one.classes for one in sets]))
 
 
 def _all_there(base: Path, sets: Mapping[str, ImageSet]) -> bool:
@@ -294,9 +323,12 @@ def _write_beside(out: Path, used: Sequence[Decision], found: Mapping[str, Repla
 
 
 def _notes(found: Mapping[str, Replayed]) -> list[str]:
-    left = sum(len(one.negatives) for one in found.values())
+    left = sum(one.left_out for one in found.values())
     said = f"{left:,} picture(s) are known not to be what they were called, and nobody said what they are"
     notes = [f"{said}: they are left out, and listed in {NEGATIVES_FILE}"] if left else []
+    taught = found["train"].ruled_out if "train" in found else None
+    if taught is not None:
+        notes.append(f"{len(taught):,} of them stay without a label: a training learns what they are not")
     return notes + [
         f"labels of the {part} part were changed: figures on it are not comparable with those before, and "
         "a model that helped to find the labels is flattered by them"

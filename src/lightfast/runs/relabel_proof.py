@@ -15,8 +15,11 @@ import numpy as np
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import json_digest, make_folder
 from lightfast.curate.ledger import LEDGER_FILE, LedgerEntry, RepairLedger, cleanup_effect
+from lightfast.data.dataset import concatenate
 from lightfast.data.decisions import Decision
 from lightfast.data.images import ImageSet
+from lightfast.data.replay import Replayed
+from lightfast.data.ruled_out import RuledOut
 from lightfast.data.splits import Splits
 from lightfast.data.trainable import check_trainable
 from lightfast.evaluate.predict import calibrate, predict
@@ -80,13 +83,14 @@ class ProofTask:
 
 
 def prepare_proof(
-    source: str, cleaned: Sequence[ImageSet], wanted: ProofOptions, options: RunOptions
+    source: str, found: Mapping[str, Replayed], wanted: ProofOptions, options: RunOptions
 ) -> ProofTask:
     """Read and split the labels as they were, and carry the cleaned labels over to the same three parts.
 
     Args:
         source: the data before the clean-up.
-        cleaned: its parts after the clean-up; pictures that are missing there were left out.
+        found: its parts after the clean-up; pictures that are missing there were left out, and those of
+            them that are learned from teach what they are not.
 
     Raises DataError where too little is left to learn from, CheckpointError for a run that is none.
     """
@@ -107,14 +111,12 @@ def prepare_proof(
         plan = ClassifierPlan(AUTO_MODEL, recipe_of(AUTO_MODEL, {}))
     if plan is not None:
         job = dataclasses.replace(job, model=plan.model, recipe=plan.recipe, config=plan.config)
-    labels = {
-        name: images.class_names[label]
-        for images in cleaned
-        for name, label in zip(images.ids, images.require_labels().tolist(), strict=True)
-    }
-    before = job.splits
+    before, labels = job.splits, _labels_now(found)
     after = Splits(
-        _cleaned(before.train, labels), _cleaned(before.val, labels), _cleaned(before.test, labels)
+        _cleaned(before.train, labels),
+        _cleaned(before.val, labels),
+        _cleaned(before.test, labels),
+        ruled_out=_beside(before, found),
     )
     for part in (before.train, after.train):
         check_trainable(part)
@@ -122,6 +124,28 @@ def prepare_proof(
         raise DataError("the clean-up leaves no validation picture", cure="Leave out fewer pictures.")
     place = wanted.ledger or options.folder("relabel").parent / LEDGER_FILE
     return ProofTask(job, after, options, RepairLedger(place), wanted)
+
+
+def _labels_now(found: Mapping[str, Replayed]) -> dict[str, str]:
+    return {
+        name: images.class_names[label]
+        for images in (one.images for one in found.values())
+        for name, label in zip(images.ids, images.require_labels().tolist(), strict=True)
+    }
+
+
+def _beside(before: Splits, found: Mapping[str, Replayed]) -> RuledOut | None:
+    """What is known of training pictures only for what they are not; of pictures that the model is chosen on
+    or tested by nothing is learned.
+    """
+    mine, sets = set(before.train.ids), [] if before.ruled_out is None else [before.ruled_out]
+    fresh = [one.ruled_out for one in found.values() if one.ruled_out is not None]
+    sets += [one.take([row for row, name in enumerate(one.images.ids) if name in mine]) for one in fresh]
+    sets = [one for one in sets if len(one)]
+    if not sets:
+        return None
+    images = concatenate([one.images for one in sets])
+    return RuledOut(images, np.concatenate([one.classes for one in sets]))
 
 
 def _cleaned(part: ImageSet, labels: Mapping[str, str]) -> ImageSet:
@@ -154,7 +178,7 @@ def prove_cleanup(
     read: list[Predictions] = []
     for name, splits in (("before", job.splits), ("after", task.after)):
         options.report("proof", len(read), 2, name)
-        training = dataclasses.replace(options.training(folder), folder=None)
+        training = dataclasses.replace(options.training(folder), folder=None, ruled_out=splits.ruled_out)
         fitted = calibrate(plan.fit(splits.train, splits.val, training), splits.val)
         predictions = dataclasses.replace(predict(fitted, test), name=name)
         predictions.save(folder / f"{name}.parquet")

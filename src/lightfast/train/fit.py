@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,10 +24,11 @@ from lightfast.models.transfer import TransferSettings, load_weights, preprocess
 from lightfast.models.whitened import Whitened
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
+from lightfast.train.not_these import checked_ruled_out, ruled_out_facts, why_unlearned
 from lightfast.train.objectives import Classification
 from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
-from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows
+from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows, with_pictures
 
 _MET = 5_000
 """Pictures that a network is made to fit before its first step."""
@@ -83,13 +85,18 @@ def fit(
         model: a registry name (`cnn`, `mlp`, `resnet9`, `random-forest`, `timm:NAME` …).
         recipe: how to train; forests ignore it.
         config: keyword arguments of the network.
-        training: seed, device, folder, resume, reporter.
+        training: seed, device, folder, resume, reporter; `ruled_out`, which forests, trees of decisions and
+            `robust` heads leave aside (`train.not_these.why_unlearned`).
 
     Returns: a Checkpoint with role "classifier", not yet calibrated (temperature 1).
     """
     training, config = training or Training(), dict(config or {})
     check_trainable(train_images)
     recipe = recipe or recipe_of(model, config)
+    ruled_out = checked_ruled_out(train_images, training.ruled_out)
+    if why_unlearned(model, config):
+        ruled_out = None
+    training = dataclasses.replace(training, ruled_out=ruled_out)
     shape, classes, started = train_images.image_shape, train_images.num_classes, _clocks()
     if not find_model(model, "classifier").transfer:
         check_model(model, shape, classes, config)
@@ -105,7 +112,7 @@ def fit(
             _require_labels_for(recipe, train_images)
         context = LoopContext.of(training, "classifier")
         task = TransferTask(
-            train_images, val_images, settings, recipe, training.seed, context, training.taxonomy
+            train_images, val_images, settings, recipe, training.seed, context, training.taxonomy, ruled_out
         )
         fitted = fit_transfer(network, preprocess, task)
         history, config = fitted.history, fitted.config
@@ -125,7 +132,11 @@ def fit(
         preprocess=preprocess,
         network=network,
         config=config,
-        details={**_details(train_images, val_images, recipe, training, started), **facts},
+        details={
+            **_details(train_images, val_images, recipe, training, started),
+            **facts,
+            **ruled_out_facts(train_images, training),
+        },
         history=tuple(history),
         task="multi-class" if train_images.tags is None else "multi-label",
     )
@@ -154,6 +165,7 @@ def _fit_network(
     if drawn:
         draws = derive_seed(training.seed, "balance")
         source = BalancedDraws(rows, val_rows, classes, draws, moved=recipe.balance == "augment")
+    source = with_pictures(source, training.ruled_out)
     context = LoopContext.of(training, "classifier")
     return train(network, source, objective, recipe, seed=training.seed, context=context)
 

@@ -34,6 +34,8 @@ class Classification:
     training only.
 
     With bool tags (N, K) in place of labels each class is a yes or no of its own (binary cross-entropy).
+    A third part of the batch, bool (N, K), says which classes are ruled out; rows without a label have -1 and
+    count by `ruled_out_loss`.
     Where every epoch has the `same_rows`, the margin of each label is among the measures of training.
     """
 
@@ -47,14 +49,17 @@ class Classification:
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy (smoothed in training only) and `accuracy`."""
-        images, targets = batch
+        images, targets, *ruled_out = batch
         pixels = to_pixels(images)
         if generator is not None:
             pixels = augment(pixels, self.augment, generator)
         smoothing = self.label_smoothing if generator is not None else 0.0
         weights = None if generator is None else self.class_weights
         logits = network(self.preprocess(pixels)).float()
-        loss, measures = classification_loss(logits, targets, smoothing, weights)
+        if ruled_out:
+            loss, measures = partly_labelled_loss(logits, (targets, ruled_out[0]), smoothing, weights)
+        else:
+            loss, measures = classification_loss(logits, targets, smoothing, weights)
         if generator is not None and self.same_rows:
             measures |= margin_measure(logits, targets)
         return loss, measures
@@ -84,20 +89,47 @@ def classification_loss(
     return losses.mean(), {"accuracy": (logits.argmax(1) == targets).float().mean()}
 
 
+def ruled_out_loss(logits: Tensor, ruled_out: Tensor) -> Tensor:
+    """(N,): -log of the probability that is left to the classes not `ruled_out` (bool (N, K)), for float
+    logits (N, K): the likelihood of "not this" (Feng et al. 2020, Learning with Multiple Complementary
+    Labels, the log form). Without a class ruled out it is 0.
+    """
+    left = logits.masked_fill(ruled_out, -torch.inf)
+    return logits.logsumexp(dim=1) - left.logsumexp(dim=1)
+
+
+def partly_labelled_loss(
+    logits: Tensor, said: tuple[Tensor, Tensor], smoothing: float = 0.0, weights: Tensor | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """As `classification_loss`, where `said` is (int64 labels (N,), -1 without one; bool (N, K) ruled out);
+    the accuracy is that of the labelled rows.
+    """
+    labels, ruled_out = said
+    named = labels >= 0
+    losses = ruled_out_loss(logits[~named], ruled_out[~named]).sum()
+    accuracy = torch.zeros((), device=logits.device)
+    if named.any():
+        mean, measures = classification_loss(logits[named], labels[named], smoothing, weights)
+        losses, accuracy = losses + mean * named.sum(), measures["accuracy"]
+    return losses / len(logits), {"accuracy": accuracy}
+
+
 ROW_MARGINS = "row_margins"
 """A measure that has one number a row, not a mean over the batch."""
 
 
 def margin_measure(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
     """{ROW_MARGINS: float32 (N,) in −1..1}: probability of the label less that of the best other class, as
-    training sees the picture (its mean over epochs: Pleiss et al. 2020, there of logits); nothing for tags.
+    training sees the picture (its mean over epochs: Pleiss et al. 2020, there of logits), NaN without a
+    label; nothing for tags.
     """
     if targets.ndim != 1 or logits.shape[1] < 2:
         return {}
     probs = logits.detach().float().softmax(dim=1)
-    own = probs.gather(1, targets[:, None])
-    others = probs.scatter(1, targets[:, None], -1.0)
-    return {ROW_MARGINS: own[:, 0] - others.amax(dim=1)}
+    places = targets.clamp(min=0)[:, None]
+    own, others = probs.gather(1, places), probs.scatter(1, places, -1.0)
+    margins = own[:, 0] - others.amax(dim=1)
+    return {ROW_MARGINS: margins.masked_fill(targets < 0, torch.nan)}
 
 
 @dataclass(frozen=True)

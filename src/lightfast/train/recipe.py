@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.settings import Settings
+from lightfast.data.ruled_out import RuledOut
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 
 
@@ -87,7 +88,8 @@ class Recipe(Settings):
 @dataclass(frozen=True)
 class Training:
     """How a fit runs, apart from what it fits: seed, device name, folder for the resumable state, resume,
-    reporter, taxonomy, and who runs what trains more than once.
+    reporter, taxonomy, who runs what trains more than once, and pictures beside the training set of which is
+    only known what they are not.
     """
 
     seed: int = 0
@@ -97,3 +99,4 @@ class Training:
     report: Reporter = silent
     taxonomy: Taxonomy | None = None
     executor: Executor = in_parallel
+    ruled_out: RuledOut | None = None

@@ -18,6 +18,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess, to_tensor
+from lightfast.data.ruled_out import RuledOut
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.models.binary_tree import binary_tree
 from lightfast.models.stages import stage_costs, stage_index
@@ -33,8 +34,15 @@ from lightfast.train.linear import (
     fit_one_vs_rest,
     fit_tree,
 )
-from lightfast.train.loop import ArraySource, LoopContext, train
-from lightfast.train.objectives import Batch, Classification, classification_loss, margin_measure
+from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
+from lightfast.train.not_these import RuledOutRows, WithRuledOut, fit_linear_beside
+from lightfast.train.objectives import (
+    Batch,
+    Classification,
+    classification_loss,
+    margin_measure,
+    partly_labelled_loss,
+)
 from lightfast.train.recipe import Recipe
 
 # Steps that leave a pretrained backbone its features; the paper's schedule: ×0.1 when validation worsens,
@@ -60,7 +68,8 @@ class TransferTask:
     """What a network on a backbone is fitted to: pictures to learn from and to choose on, settings, recipe,
     where to compute.
 
-    `targets` are int64 labels (N,) or bool tags (N, K).
+    `targets` are int64 labels (N,) or bool tags (N, K). `ruled_out`: pictures beside, of which is only known
+    what they are not.
     """
 
     train: ImageSet
@@ -70,6 +79,7 @@ class TransferTask:
     seed: int
     context: LoopContext
     taxonomy: Taxonomy | None = None
+    ruled_out: RuledOut | None = None
 
     @property
     def classes(self) -> int:
@@ -103,6 +113,13 @@ def targets_of(images: ImageSet) -> NDArray[Any]:
 def labelled_rows(images: ImageSet) -> Batch:
     """(uint8 images, int64 labels or bool tags) as torch tensors; the memory is shared where it can be."""
     return to_tensor(images.images), torch.from_numpy(targets_of(images))
+
+
+def with_pictures(source: BatchSource, ruled_out: RuledOut | None) -> BatchSource:
+    """A source of uint8 pictures, followed by those that are known only for what they are not."""
+    if ruled_out is None:
+        return source
+    return WithRuledOut(source, (to_tensor(ruled_out.images.images),), torch.from_numpy(ruled_out.classes))
 
 
 def fit_transfer(network: TransferNetwork, preprocess: Preprocess, task: TransferTask) -> TransferFit:
@@ -142,7 +159,10 @@ def fit_head(extractor: FeatureExtractor, task: TransferTask, config: dict[str, 
         config["tree"] = binary_tree(task.taxonomy, task.train.class_names, features, targets)
     rows = with_mirrored(LinearData(features, targets), mirrored)
     val = LinearData(val_features, val_targets)
-    return place_head(extractor.network, rows, val, task, config.get("tree"))
+    beside = None
+    if task.ruled_out is not None:
+        beside = RuledOutRows(extractor.features(task.ruled_out.images.images), task.ruled_out.classes)
+    return place_head(extractor.network, rows, val, task, config.get("tree"), beside)
 
 
 def with_mirrored(rows: LinearData, mirrored: NDArray[np.float32] | None) -> LinearData:
@@ -157,9 +177,16 @@ def with_mirrored(rows: LinearData, mirrored: NDArray[np.float32] | None) -> Lin
 
 
 def place_head(
-    network: TransferNetwork, train: LinearData, val: LinearData, task: TransferTask, tree: Any = None
+    network: TransferNetwork,
+    train: LinearData,
+    val: LinearData,
+    task: TransferTask,
+    tree: Any = None,
+    beside: RuledOutRows | None = None,
 ) -> dict[str, Any]:
-    """Fit the head that the settings name and put it into `network`; returns the facts about the fit."""
+    """Fit the head that the settings name and put it into `network`; returns the facts about the fit. A
+    softmax head also learns from the rows `beside`.
+    """
     options = LinearSettings(
         seed=task.seed, robust=task.settings.robust, balanced=task.recipe.balance == "weights"
     )
@@ -178,7 +205,10 @@ def place_head(
             decisions.weight, decisions.bias
         )
         return {"head": "tree of binary classifiers", "decisions": len(decisions.bias)}
-    head = fit_linear(train, val, task.classes, options)
+    if beside is None or options.robust:
+        head = fit_linear(train, val, task.classes, options)
+    else:
+        head = fit_linear_beside(train, val, task.classes, options, beside)
     network.head = _linear(head.weight, head.bias)
     issues = label_issue_rows(head, task.train) if task.settings.robust else ()
     found = {LABEL_ISSUE_ROWS: as_json(issues), "remedy": head.remedy} if task.settings.robust else {}
@@ -234,13 +264,16 @@ class _MapsObjective:
     def __call__(
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        maps, mirrored, targets = batch
+        maps, mirrored, targets, *ruled_out = batch
         if generator is None:
             return classification_loss(network(maps.float()), targets)
         drawn = (torch.rand(len(maps), generator=generator) < 0.5).to(maps.device)
         shown = torch.where(drawn.reshape(-1, *[1] * (maps.ndim - 1)), mirrored, maps)
         logits = network(shown.float())
-        loss, measures = classification_loss(logits, targets, self.label_smoothing)
+        if ruled_out:
+            loss, measures = partly_labelled_loss(logits, (targets, ruled_out[0]), self.label_smoothing)
+        else:
+            loss, measures = classification_loss(logits, targets, self.label_smoothing)
         return loss, measures | margin_measure(logits, targets)
 
 
@@ -284,7 +317,10 @@ def _staged(extractor: FeatureExtractor, task: TransferTask) -> tuple[str, list[
     frozen = [one for one in network.parameters() if id(one) not in learning]
     for parameter in frozen:
         parameter.requires_grad_(False)
-    source = ArraySource((maps, mirrored, targets), (val, val, val_targets))
+    source: BatchSource = ArraySource((maps, mirrored, targets), (val, val, val_targets))
+    if task.ruled_out is not None:
+        more = given(task.ruled_out.images), given(task.ruled_out.images, task.settings.flip)
+        source = WithRuledOut(source, more, torch.from_numpy(task.ruled_out.classes))
     objective = _MapsObjective(task.recipe.label_smoothing)
     history = train(
         _FromStage(network, start), source, objective, task.recipe, seed=task.seed, context=task.context
@@ -295,7 +331,8 @@ def _staged(extractor: FeatureExtractor, task: TransferTask) -> tuple[str, list[
 
 
 def _full(extractor: FeatureExtractor, task: TransferTask) -> list[dict[str, Any]]:
-    source = ArraySource(labelled_rows(task.train), labelled_rows(task.val))
+    rows = ArraySource(labelled_rows(task.train), labelled_rows(task.val))
+    source = with_pictures(rows, task.ruled_out)
     objective = Classification(extractor.preprocess, task.recipe.label_smoothing, task.recipe.augment)
     return train(extractor.network, source, objective, task.recipe, seed=task.seed, context=task.context)
 

@@ -1,5 +1,6 @@
 """Canonical `.npz` files: uint8 (N, H, W[, C]) `images, labels`, or `train_images, train_labels, test_...`;
-and `class_names`.
+and `class_names`. `ruled_out_images` with bool (M, K) `ruled_out` are pictures known only for what they are
+not.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from lightfast.data.decode.decode import resize_batch
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.array_labels import numbered
 from lightfast.data.lists.class_names import check_class_names, require_two_classes
+from lightfast.data.ruled_out import RuledOut
 
-_KNOWN = {"images", "labels", "class_names"} | {
+_RULED_OUT = ("ruled_out_images", "ruled_out")
+_KNOWN = {"images", "labels", "class_names", *_RULED_OUT} | {
     f"{part}_{kind}" for part in PART_ORDER for kind in ("images", "labels")
 }
 _OTHER_NAMES = {
@@ -65,6 +68,7 @@ def load_npz(path: Path, target: ImageSpec | None = None, name: str | None = Non
             expected="at least 2",
             cure="Add more pictures.",
         )
+    loaded = dataclasses.replace(loaded, ruled_out=_ruled_out(stored, loaded.train, path))
     return with_image_spec(loaded, target or ImageSpec())
 
 
@@ -78,7 +82,26 @@ def with_image_spec(loaded: LoadedData, target: ImageSpec) -> LoadedData:
         made = "x".join(map(str, wanted))
         notes = (*notes, f"pictures of {height}x{width}x{channels} made into {made}")
     parts: dict[str, Any] = {part: _fitted(images, target) for part, images in loaded.parts.items()}
-    return dataclasses.replace(loaded, **parts, notes=notes, sizes=sizes)
+    others = loaded.ruled_out
+    if others is not None:
+        others = dataclasses.replace(others, images=_fitted(others.images, target))
+    return dataclasses.replace(loaded, **parts, notes=notes, sizes=sizes, ruled_out=others)
+
+
+def _ruled_out(stored: Mapping[str, NDArray[Any]], train: ImageSet, path: Path) -> RuledOut | None:
+    if not any(key in stored for key in _RULED_OUT):
+        return None
+    missing = [key for key in _RULED_OUT if key not in stored]
+    if missing:
+        cure = "Add it, or take the other away."
+        raise DataError(f"{path}: no array {missing[0]!r}", expected=" and ".join(_RULED_OUT), cure=cure)
+    images = ImageSet(stored[_RULED_OUT[0]], name=f"{train.name.split('/')[0]}/not")
+    found = RuledOut(images, stored[_RULED_OUT[1]])
+    if (found.classes.shape[1], images.image_shape) != (train.num_classes, train.image_shape):
+        expected = f"bool (M, {train.num_classes}), one column a class, of pictures {train.image_shape}"
+        got = f"{found.classes.shape} of {images.image_shape}"
+        raise DataError(f"{path}: array 'ruled_out'", expected=expected, got=got)
+    return found
 
 
 def _fitted(images: ImageSet, target: ImageSpec) -> ImageSet:

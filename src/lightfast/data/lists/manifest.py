@@ -15,6 +15,7 @@ from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
+from lightfast.data.lists.not_labels import divided_rows, with_not_labels
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
 from lightfast.data.lists.table_paths import ManifestRow, located, may_be_there
 from lightfast.data.sources.folder import file_kind
@@ -29,7 +30,8 @@ def load_manifest(
     resolver: SourceResolver | None = None,
 ) -> LoadedData:
     """Every picture that the table names; paths are relative to the table's folder, and may be addresses
-    (`s3://…`); labels are texts.
+    (`s3://…`); labels are texts. A row without a label that fills the column `not_label` says only what its
+    picture is not (`LoadedData.ruled_out`).
 
     Raises DataError for: a missing column (the columns found are said), an empty path or label (the row is
     said), one class, one picture, classes spelled alike, a file named twice with different labels or parts,
@@ -37,7 +39,14 @@ def load_manifest(
     """
     table = load_table(path)
     rows = table_rows(table, _path_column(table), path.parent)
-    return load_rows(path.stem, table, rows, target or ImageSpec(), resolver or SourceResolver(report))
+    target, resolver = target or ImageSpec(), resolver or SourceResolver(report)
+    table, rows, others = divided_rows(table, rows)
+    loaded = load_rows(path.stem, table, rows, target, resolver)
+    if not others:
+        return loaded
+    found, _ = _located([row for row, _ in others], table.where, resolver)
+    pairs = [(row, name) for row, (_, name) in zip(found, others, strict=True)]
+    return with_not_labels(loaded, pairs, resolver, target)
 
 
 def named_pictures(path: Path, resolver: SourceResolver) -> list[Entry]:

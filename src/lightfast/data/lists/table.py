@@ -16,7 +16,7 @@ from lightfast.data.lists.delimited import SEPARATORS, split_lines, table_text
 
 PATH_COLUMNS = ("path", "file_name")
 LABEL_COLUMNS = ("label", "labels")
-_KNOWN = (*PATH_COLUMNS, *LABEL_COLUMNS, "split")
+_KNOWN = (*PATH_COLUMNS, *LABEL_COLUMNS, "split", "not_label")
 # What other programs call the two columns; the second group only where there is nothing of the first.
 _PATHS_ELSEWHERE = (
     ("filename", "file", "filepath", "file_path", "image", "image_path", "image_name", "img", "img_path"),

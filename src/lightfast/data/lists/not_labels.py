@@ -1,0 +1,75 @@
+"""Rows of a table that say only what a picture is not: an empty `label`, and a class in `not_label`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from lightfast.base.errors import DataError
+from lightfast.data.dataset import Entry, ImageSpec, LoadedData
+from lightfast.data.lists.assemble import assemble
+from lightfast.data.lists.table import PictureTable, cell_text
+from lightfast.data.lists.table_paths import ManifestRow
+from lightfast.data.ruled_out import RuledOut, not_these
+from lightfast.data.sources.resolve import SourceResolver
+
+NOT_LABEL = "not_label"
+
+
+def divided_rows(
+    table: PictureTable, rows: Sequence[ManifestRow]
+) -> tuple[PictureTable, list[ManifestRow], list[tuple[ManifestRow, str]]]:
+    """(the table of the rows with a label and without the column `not_label`, these rows, the others with the
+    class that each is not). One picture may have several such rows, one a class.
+
+    Raises DataError for a row that says both, of a table with one label a picture.
+    """
+    if NOT_LABEL not in table.columns or "label" not in table.columns:
+        return table, list(rows), []
+    named: list[int] = []
+    others: list[tuple[ManifestRow, str]] = []
+    for number, cells in enumerate(table.rows):
+        label, ruled_out = cells["label"], cell_text(cells[NOT_LABEL]).strip()
+        if not ruled_out or isinstance(label, list):
+            named.append(number)
+        elif cell_text(label).strip():
+            raise DataError(
+                f"{table.where}: picture {number + 1} has a label and says that it is not {ruled_out!r}",
+                expected=f"one of label and {NOT_LABEL}",
+                cure="A label says enough: leave the other empty.",
+            )
+        else:
+            others.append((rows[number], ruled_out))
+    columns = tuple(name for name in table.columns if name != NOT_LABEL)
+    kept = tuple({name: table.rows[number][name] for name in columns} for number in named)
+    return dataclasses.replace(table, columns=columns, rows=kept), [rows[number] for number in named], others
+
+
+def with_not_labels(
+    loaded: LoadedData, others: Sequence[tuple[ManifestRow, str]], resolver: SourceResolver, target: ImageSpec
+) -> LoadedData:
+    """The data with the pictures of the train part that are known only for what they are not, made into the
+    size of the others; those of other parts would be tested on, and are left out.
+    """
+    mine = [(row, name) for row, name in others if row.part == "train"]
+    by_picture, notes = not_these([(row.id, name) for row, name in mine], loaded.train.class_names)
+    rows = {row.id: row for row, _ in mine if row.id in by_picture}
+    if not rows or loaded.train.labels is None:
+        return dataclasses.replace(loaded, notes=(*loaded.notes, *notes))
+    files = resolver.resolve_rows([(row.base, row.name) for row in rows.values()])
+    entries = [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
+    height, width, channels = loaded.train.image_shape
+    spec = dataclasses.replace(target, image_size=(height, width), channels=channels, lost="keep")
+    read = assemble(f"{loaded.train.name}, not these", entries, ("unknown",), spec, resolver.report)
+    images = dataclasses.replace(read.train, labels=None, class_names=())
+    images = images.with_hashes(read.train.known_hashes)
+    classes = np.stack([by_picture[name] for name in images.ids])
+    said = f"{len(images):,} picture(s) are known only for what they are not: a training learns that much"
+    return dataclasses.replace(
+        loaded,
+        ruled_out=RuledOut(images, classes),
+        unreadable=(*loaded.unreadable, *read.unreadable),
+        notes=(*loaded.notes, *notes, said),
+    )
