@@ -11,8 +11,9 @@ issues, and read the clean labels of the last fifth. What was judged by the same
 and not judged again.
 
 The sets themselves hold wrong labels, which count as false positives. own_errors.json lists pictures that a
-viewer saw to be no such thing, among the first 40 false positives of the combined score and of single ones,
-without knowing whose they were; "without_own_errors" leaves them out on both sides.
+viewer saw to be no such thing, among the first 40 false positives of the combined score and of single ones
+(intel: the combined score's with its suggestion shown, the last 18, of single scores, with labels alone;
+quickdraw: labels alone); "without_own_errors" leaves them out on both sides.
 """
 
 from __future__ import annotations

@@ -74,9 +74,10 @@ def _ordered(quality: NDArray[np.floating], evidence: LabelEvidence) -> NDArray[
     The model knows which errors are frequent, and so takes rare ones for right; the log margin of the
     out-of-sample probabilities knows nothing of errors, and is the better one where any class is as likely as
     another. Added up they lose nowhere much. How many labels are wrong is left as the model says it. Both
-    shares, this one and `_EVENED`, were chosen by mean average precision and the worst shortfall against a
-    single score, over six families of sets (benchmarks/label_issues.py): with any one left out the choice
-    stays, or is as good to a thousandth.
+    weights, this one and `_EVENED`, were chosen over the six families of sets of benchmarks/label_issues.py,
+    the sets' own wrong labels left out, by mean average precision and the worst shortfall against a single
+    score. By that measure the choice stays with any one family left out, or is as good to a thousandth; by
+    other measures that were tried other weights came out.
     """
     certain = np.clip(quality.astype(np.float64), _CERTAIN, 1 - _CERTAIN)
     margin = np.clip(
