@@ -10,8 +10,10 @@ from sqlalchemy import select
 from lightfast.base.errors import DataError
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
+from lightfast.library.label_list import add_label
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
+from lightfast.library.remove import retire_label
 from lightfast.library.schema import assets, labels, queue_table
 from lightfast.runs.library_select import choose_for_review
 from lightfast.runs.options import RunOptions
@@ -93,3 +95,23 @@ def test_a_picture_that_is_only_known_for_what_it_is_not_is_not_asked_again(
     found = choose_for_review(library, RunOptions(), COUNT)
     assert found.queued == COUNT - 1
     assert ends[3] not in {asset for asset, _ in chosen(library)}
+
+
+def test_nobody_is_asked_about_a_label_that_left_the_taxonomy(library: Library, ends: list[int]):
+    numbers = {name: number for number, name in names(library).items()}
+    acts = [ReviewAct(ends[at], "confirm", numbers["cat" if at % 2 == 0 else "dog"]) for at in range(8)]
+    decide(library.store, 1, acts)
+    retire_label(library.store, "cat")
+    choose_for_review(library, RunOptions(), COUNT)
+    assert {label for _, label in chosen(library)} == {None}
+    assert not {asset for asset, _ in chosen(library)} & set(ends[:8])
+
+
+def test_a_word_of_a_client_is_asked_about_as_the_librarys_own(library: Library, ends: list[int]):
+    numbers = {name: number for number, name in names(library).items()}
+    with library.store.write() as connection:
+        word = add_label(connection, "Katze", "shop", same_as_id=numbers["cat"])
+    acts = [ReviewAct(ends[at], "confirm", word.id if at % 2 == 0 else numbers["dog"]) for at in range(8)]
+    decide(library.store, 1, acts)
+    choose_for_review(library, RunOptions(), 10)
+    assert {label for _, label in chosen(library)} == {numbers["cat"], numbers["dog"]}
