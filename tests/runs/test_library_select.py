@@ -8,6 +8,7 @@ from library.pictures import fill
 from sqlalchemy import select
 
 from lightfast.base.errors import DataError
+from lightfast.curate.select import select_next
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
 from lightfast.library.label_list import add_label
@@ -115,3 +116,17 @@ def test_a_word_of_a_client_is_asked_about_as_the_librarys_own(library: Library,
     decide(library.store, 1, acts)
     choose_for_review(library, RunOptions(), 10)
     assert {label for _, label in chosen(library)} == {numbers["cat"], numbers["dog"]}
+
+
+def test_what_is_decided_while_it_is_chosen_is_not_asked(
+    library: Library, ends: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    number = next(iter(names(library)))
+
+    def decided_meanwhile(*words, **more):
+        decide(library.store, 1, [ReviewAct(ends[3], "confirm", number)])
+        return select_next(*words, **more)
+
+    monkeypatch.setattr("lightfast.runs.library_select.select_next", decided_meanwhile)
+    assert choose_for_review(library, RunOptions(), COUNT).queued == COUNT - 1
+    assert ends[3] not in {asset for asset, _ in chosen(library)}
