@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -64,6 +65,12 @@ def test_lists_by_label_or_state_speak_of_the_own_labels_alone(
         assert client.get("/api/assets", params=wanted).json()["items"] == []
     for wanted in ({"label_id": named["b"]}, {"state": "confirmed"}):
         assert client.get("/api/assets/ids", params=wanted).json()["ids"] == ids[:1]
+
+
+def test_the_first_page_counts_the_own_pictures_alone(shop: tuple[httpx.Client, list[int]]):
+    client, _ = shop
+    page = client.get("/").text
+    assert re.findall(r"<dt>(.*?)</dt><dd[^>]*>(.*?)</dd>", page) == [("pictures", "1")]
 
 
 def test_other_pictures_are_not_there(shop: tuple[httpx.Client, list[int]]):
