@@ -325,6 +325,20 @@ def test_a_job_that_ended_unsaid_is_answered_from_the_ledger(filled: Library, mo
 
 
 @on_sqlite
+def test_an_order_that_is_done_while_its_lock_is_waited_for_is_not_trained_over(filled: Library, monkeypatch):
+    from lightfast.runs import library_kinds
+
+    report = JobProgress(filled, "7", "worker", logging.getLogger("quiet"))
+    trained = _retrain(filled, order="7")
+    weights = {path: path.stat().st_mtime_ns for path in (filled.folder / trained.run).rglob("*")}
+    # It was not in the ledger yet when the second worker looked, before it got the lock.
+    monkeypatch.setattr(library_kinds, "answer_to", lambda *_: None)
+    found = library_kinds._retrain(filled, library_kinds.RetrainArguments(model="mlp"), report, None)
+    assert (found["model"], found["model_id"]) == (trained.model, trained.model_id)
+    assert {path: path.stat().st_mtime_ns for path in (filled.folder / trained.run).rglob("*")} == weights
+
+
+@on_sqlite
 def test_a_lock_that_is_let_go_of_meanwhile_is_waited_for(library: Library):
     held, enough = threading.Event(), threading.Event()
 
