@@ -48,6 +48,26 @@ def test_steps_are_those_of_torch(name):
     torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_moments_from_a_file_meet_their_own_weights(name):
+    through = nn.Conv2d(3, 4, 3, bias=False).double().to(memory_format=torch.channels_last)
+    resumed, recipe = copy.deepcopy(through), Recipe.of(optimizer=name, learning_rate=0.1)
+    pictures = torch.randn(2, 3, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for network, stops in ((through, False), (resumed, True)):
+        optimizer = optimizer_of(network, recipe)
+        for _ in range(3):
+            if stops:
+                state, optimizer = optimizer.state_dict(), optimizer_of(network, recipe)
+                # A file keeps numbers row by row.
+                for entry in state["state"].values():
+                    entry |= {key: value.contiguous() for key, value in entry.items()}
+                optimizer.load_state_dict(state)
+            optimizer.zero_grad()
+            (network(pictures) ** 2).sum().backward()
+            optimizer.step()
+    assert torch.equal(through.weight, resumed.weight)
+
+
 def test_torchs_compiler_is_not_loaded_for_a_step():
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -19,8 +19,17 @@ class _Direct:
 
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
     zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    _load = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._load(state_dict)
+        # A fused step goes through memory in order, and what comes from a file lies row by row: next to a
+        # weight in channels_last each moment would meet another number than its own.
+        for parameter, entry in cast(Any, self).state.items():
+            for key, value in entry.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    entry[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 class _AdamW(_Direct, torch.optim.AdamW):
