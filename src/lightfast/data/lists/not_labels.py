@@ -51,9 +51,18 @@ def with_not_labels(
     loaded: LoadedData, others: Sequence[tuple[ManifestRow, str]], resolver: SourceResolver, target: ImageSpec
 ) -> LoadedData:
     """The data with the pictures of the train part that are known only for what they are not, made into the
-    size of the others; those of other parts would be tested on, and are left out.
+    size of the others; those of other parts would be tested on, and are left out, as are those whose label
+    another row gives. Raises DataError where that is the label that they are said not to have.
     """
-    mine = [(row, name) for row, name in others if row.part == "train"]
+    labels = _labels(loaded)
+    for row, name in others:
+        if labels.get(row.id) == name:
+            raise DataError(
+                f"{row.id}: one row gives the label {name!r}, and another says that it is not {name!r}",
+                expected="one of them",
+                cure="Keep the row that is right.",
+            )
+    mine = [(row, name) for row, name in others if row.part == "train" and row.id not in labels]
     by_picture, notes = not_these([(row.id, name) for row, name in mine], loaded.train.class_names)
     rows = {row.id: row for row, _ in mine if row.id in by_picture}
     if not rows or loaded.train.labels is None:
@@ -73,3 +82,13 @@ def with_not_labels(
         unreadable=(*loaded.unreadable, *read.unreadable),
         notes=(*loaded.notes, *notes, said),
     )
+
+
+def _labels(loaded: LoadedData) -> dict[str, str]:
+    """The label of every picture of any part that has one."""
+    return {
+        name: images.class_names[label]
+        for images in loaded.parts.values()
+        if images.labels is not None
+        for name, label in zip(images.ids, images.labels.tolist(), strict=True)
+    }
