@@ -296,7 +296,8 @@ class _Training:
 
     def _signature(self) -> dict[str, Any]:
         shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
-        told = {"recipe": self.recipe.model_dump(), "seed": self.seed}
+        # Compiled or not it is the same training, which states of before `compile` say nothing of.
+        told = {"recipe": self.recipe.model_dump(exclude={"compile"}), "seed": self.seed}
         return told | {"shapes": shapes, "rows": [len(part) for part in self.val]}
 
     def _save(self) -> None:
