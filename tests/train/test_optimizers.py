@@ -10,6 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from lightfast.base.errors import SettingsError
+from lightfast.data.preprocess import Preprocess
+from lightfast.train.loop import ArraySource, LoopContext, train
+from lightfast.train.objectives import Classification
 from lightfast.train.optimizers import RunningAverage, optimizer_of
 from lightfast.train.recipe import Recipe
 
@@ -81,3 +85,30 @@ def test_weights_and_statistics_are_averaged_and_counts_taken_over():
     RunningAverage(average, network).follow(0.75)
     assert (average.weight.item(), average.running_mean.item()) == (1.5, 0.5)
     assert average.num_batches_tracked.item() == 7
+
+
+def test_a_machine_without_a_compiler_is_told_in_one_line(monkeypatch):
+    failure = type("InductorError", (RuntimeError,), {"__module__": "torch._inductor.exc"})
+
+    class Uncompiled(nn.Module):
+        def forward(self, _: torch.Tensor) -> torch.Tensor:
+            raise failure("No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1")
+
+    monkeypatch.setattr("lightfast.train.loop.compiled", lambda _: Uncompiled())
+    rows = torch.zeros(4, 8, 8, 1, dtype=torch.uint8), torch.arange(4) % 2
+    network, objective = (
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 2)),
+        Classification(Preprocess.identity((8, 8, 1))),
+    )
+    context = LoopContext(torch.device("cpu"))
+    with pytest.raises(
+        SettingsError, match=r"compiler does not work here \(No working C\+\+ compiler found\)"
+    ):
+        train(
+            network,
+            ArraySource(rows, rows),
+            objective,
+            Recipe(epochs=1, compile=True),
+            seed=0,
+            context=context,
+        )

@@ -26,7 +26,7 @@ from lightfast.models.device import bf16_pays_for, resolve_device
 from lightfast.models.tensors import save_tensors
 from lightfast.train.margins import save_epoch_margins
 from lightfast.train.objectives import ROW_MARGINS, Batch, Objective
-from lightfast.train.optimizers import RunningAverage, compiled, optimizer_of
+from lightfast.train.optimizers import RunningAverage, compiled, compiler_failures, optimizer_of
 from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
 
@@ -121,7 +121,7 @@ def train(
         CheckpointError: `context.resume` with a state file of another recipe, seed or network.
         StorageError: the state cannot be written. What one of several processes meets is raised in all.
     """
-    with heap_kept() if context.device.type == "cpu" else nullcontext():
+    with heap_kept() if context.device.type == "cpu" else nullcontext(), compiler_failures():
         return _Training(network, source, objective, recipe, seed, context).run()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from lightfast.base.errors import SettingsError
 from lightfast.train.recipe import Recipe
 
 
@@ -69,6 +71,22 @@ def compiled(network: nn.Module) -> nn.Module:
     """
     mode = "reduce-overhead" if next(network.parameters()).is_cuda else "default"
     return cast(nn.Module, torch.compile(network, mode=mode, dynamic=False))
+
+
+@contextmanager
+def compiler_failures() -> Iterator[None]:
+    """What torch's compiler cannot do here (it needs a C++ compiler, on a graphics card Triton) as a
+    SettingsError of one line.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise SettingsError(
+            f"`recipe.compile`: torch's compiler does not work here ({str(error).splitlines()[0]})",
+            cure="Set it to False, or install what it asks for.",
+        ) from error
 
 
 class RunningAverage:
