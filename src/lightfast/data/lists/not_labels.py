@@ -24,9 +24,11 @@ def divided_rows(
     """(the table of the rows with a label and without the column `not_label`, these rows, the others with the
     class that each is not). One picture may have several such rows, one a class.
 
-    Raises DataError for a row that says both, of a table with one label a picture.
+    Raises DataError for a row that says both, of a table with one label a picture, and for one that says what
+    a picture of several labels is not: an empty cell of these says that it has none.
     """
     if NOT_LABEL not in table.columns or "label" not in table.columns:
+        _require_one_label(table)
         return table, list(rows), []
     named: list[int] = []
     others: list[tuple[ManifestRow, str]] = []
@@ -45,6 +47,16 @@ def divided_rows(
     columns = tuple(name for name in table.columns if name != NOT_LABEL)
     kept = tuple({name: table.rows[number][name] for name in columns} for number in named)
     return dataclasses.replace(table, columns=columns, rows=kept), [rows[number] for number in named], others
+
+
+def _require_one_label(table: PictureTable) -> None:
+    filled = [number for number, cells in enumerate(table.rows) if cell_text(cells.get(NOT_LABEL)).strip()]
+    if "labels" in table.columns and filled:
+        raise DataError(
+            f"{table.where}: picture {filled[0] + 1} says what it is not, in a table of several labels",
+            expected=f"{NOT_LABEL} beside a column 'label', of one label a picture",
+            cure=f"Leave {NOT_LABEL} out: labels that are not listed are those that a picture has not.",
+        )
 
 
 def with_not_labels(
