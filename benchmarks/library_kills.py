@@ -83,7 +83,7 @@ def main() -> None:
                         row = _retrainings(programs, made, given)
                     else:
                         row = _servers(made, given)
-                    rows.append(_say(said | row))
+                    rows.append(_say(said | row | {"made": _start()}))
                     _write(given, rows)
 
 
@@ -96,6 +96,12 @@ def _write(given: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
         "provenance": about("synthetic", given.seed, n=f"{given.kills} kills a row", spread="counts"),
     }
     write_json(given.out, content)
+
+
+def _start() -> str:
+    """Of the start that measured a row: with --add a result has rows of several."""
+    told = about("synthetic")
+    return f"{told['command']} (commit {told['commit']}, {told['date']})"
 
 
 def _made(folder: Path, database: str, server: str | None) -> Library:

@@ -279,6 +279,10 @@ def main() -> None:
     command = ["python", "benchmarks/library_search.py", "--rows", str(asked.rows)]
     if asked.queries != parser.get_default("queries"):
         command += ["--queries", str(asked.queries)]
+    if tuple(asked.databases) != DATABASES:
+        command += ["--databases", *asked.databases]
+    # A folder keeps what earlier starts measured.
+    command += ["--work", "FOLDER"] if asked.work else []
     result = {
         "seed": "15 (features), 16 (tags), 17, 18 (queries)",
         "n": {

@@ -100,11 +100,12 @@ def main() -> None:
     table, rows = (None, []) if given.views_only else levers_table(parts)
     views = views_by_kind(parts, splits.val, given.seed)
     seconds = {"processor": time.process_time() - started}
+    n = given.n if table else views[0]["n"]
     facts = about(
-        splits.train.version, given.seed, seconds, ["python", *sys.argv], n=given.n, clock="processor time"
+        splits.train.version, given.seed, seconds, ["python", *sys.argv], n=n, clock="processor time"
     )
-    counts = {"n_train": given.n_train, "n_val": given.n_val, "n": given.n}
-    notes = table.notes if table else ()
+    counts = {"n_train": given.n_train, "n_val": given.n_val, "n": given.n if table else None}
+    notes = table.notes if table else ("Only the views were measured (--views-only), on validation digits.",)
     write_json(OUT, {**counts, "levers": rows, "views": views, "notes": notes, "provenance": facts})
     print(markdown_table(table) if table else "", *views, sep="\n")
 

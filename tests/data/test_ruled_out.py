@@ -62,6 +62,27 @@ def test_a_label_and_a_not_label_in_one_row_are_refused(table: Path):
         load_splits(table)
 
 
+def test_a_picture_that_another_row_gives_a_label_is_learned_by_it_alone(table: Path):
+    table.write_text(f"{table.read_text()}\n0.png,,train,dog\n")
+    beside = load_splits(table).ruled_out
+    assert beside is not None
+    assert [Path(name).name for name in beside.images.ids] == ["6.png", "7.png"]
+
+
+def test_a_label_that_another_row_rules_out_is_refused(table: Path):
+    table.write_text(f"{table.read_text()}\n0.png,,train,cat\n")
+    with pytest.raises(DataError, match=r"0.png: one row gives the label 'cat'.*it is not 'cat'"):
+        load_splits(table)
+
+
+def test_what_a_picture_of_several_labels_is_not_is_refused(table: Path):
+    table.write_text("path,labels,not_label\n0.png,cat|dog,\n1.png,dog,\n2.png,,cat\n")
+    with pytest.raises(DataError, match="picture 3 says what it is not, in a table of several labels"):
+        load_splits(table)
+    table.write_text("path,labels,not_label\n0.png,cat|dog,\n1.png,dog,\n2.png,,\n")
+    assert load_splits(table).train.tags is not None
+
+
 def test_arrays_keep_them(tmp_path: Path):
     train = ImageSet(_pixels(6), ("cat", "dog", "owl"), np.arange(6) % 3)
     beside = RuledOut(ImageSet(_pixels(8)[6:]), np.array([[True, False, False], [False, True, True]]))

@@ -7,6 +7,7 @@ import torch
 
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import to_pixels
+from lightfast.models import whitened
 from lightfast.models.whitened import Whitened
 from lightfast.train.fit import fit, recipe_of
 from lightfast.train.recipe import Training
@@ -28,6 +29,24 @@ def test_patches_come_out_white_and_with_both_signs():
     assert 0.99 < spread[0, 0] < 1.01
     assert spread.diagonal().max() < 1.01
     torch.testing.assert_close(found[:12], -found[12:])
+
+
+def test_patches_are_met_a_few_pictures_at_a_time_to_the_same_end(monkeypatch):
+    pictures, sizes = to_pixels(torch.from_numpy(smooth(50))), []
+    whole = Whitened((16, 16, 3), 2)
+    whole.meet(pictures)
+    unfold = whitened.functional.unfold
+
+    def noted(some, *given):
+        sizes.append(len(some))
+        return unfold(some, *given)
+
+    monkeypatch.setattr(whitened, "_AT_ONCE", 8 * pictures[0].numel())
+    monkeypatch.setattr(whitened.functional, "unfold", noted)
+    parts = Whitened((16, 16, 3), 2)
+    parts.meet(pictures)
+    assert sizes == [8] * 6 + [2]
+    torch.testing.assert_close(parts.whiten.weight.abs(), whole.whiten.weight.abs())
 
 
 def test_fit_whitens_by_the_training_pictures_and_learns_the_bias_alone():

@@ -74,3 +74,10 @@ def test_views_are_chosen_on_validation_pictures_and_counted(
         assert counted["shift"] > counted["one"]
     with pytest.raises(UnknownName, match="views"):
         with_reread_views(chosen, "mirror")
+
+
+def test_views_that_are_named_after_a_choice_leave_the_choice_open(
+    kit: tuple[Checkpoint, Checkpoint], blobs: ImageSet
+):
+    chosen = choose_reread_views(*kit, blobs, MIX)
+    assert "reread_views_val" not in with_reread_views(chosen, "one").details

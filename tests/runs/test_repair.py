@@ -23,9 +23,10 @@ from lightfast.data.splits import split
 from lightfast.evaluate.compare import mcnemar
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.views import views_of_restorer
+from lightfast.runs import repair_kit
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
-from lightfast.runs.repair_kit import fit_pipeline, load_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, load_pipeline, pipeline_for_run
 from lightfast.runs.repair_options import RepairOptions
 from lightfast.runs.repair_plan import KitChoice, RepairPlan
 
@@ -208,6 +209,19 @@ def test_other_views_keep_the_kit_and_fit_its_rules_anew(repaired_run, scans, tm
         assert not any("fitted anew" in one for one in said)
     with pytest.raises(UnknownName, match="shift"):
         KitChoice(views="shifted")
+
+
+def test_other_views_leave_what_is_told_of_the_kit_that_they_are_for(repaired_run, tmp_path, monkeypatch):
+    folder, home = shutil.copytree(repaired_run, tmp_path / "run"), tmp_path / "out"
+    shutil.copytree(folder / "repair", home / "repair")
+    for place, suite in ((folder, "mnist-c"), (home, "camera")):
+        told = {"suite": suite, "severities": [1, 2, 3, 4, 5], "seconds": {"detector": 75.0}}
+        (place / "repair" / "kit.json").write_text(json.dumps(told))
+    # As where the run cannot be written.
+    monkeypatch.setattr(repair_kit, "_kit_home", lambda *_: home)
+    choice = KitChoice(suite="camera", views="shift")
+    pipeline_for_run(folder, load_checkpoint(folder), choice, RunOptions(out=home))
+    assert json.loads((home / "repair" / "kit.json").read_text())["suite"] == "camera"
 
 
 def test_a_kit_of_an_earlier_version_is_used_and_named(repaired_run, scans, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from lightfast.base.files import write_json
+from lightfast.base.files import load_json, write_json
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
@@ -16,7 +16,7 @@ from lightfast.runs import repair_plan
 from lightfast.runs.fit import prepare_job
 from lightfast.runs.folder import RUN_FILE
 from lightfast.runs.options import RunOptions
-from lightfast.runs.repair_kit import plan_of, splits_of_run
+from lightfast.runs.repair_kit import PLAN_FILE, plan_of, splits_of_run
 from lightfast.runs.repair_plan import KitChoice
 from lightfast.train.recipe import Training
 
@@ -58,4 +58,10 @@ def test_a_training_that_goes_on_is_not_measured_anew(tmp_path: Path, monkeypatc
         for resume in (False, True, False)
     )
     assert started == resumed
+    place = tmp_path / ".training" / PLAN_FILE
+    told = load_json(place)
+    del told["choice"]["views"]
+    write_json(place, told)
+    with_views = plan_of(KitChoice(views="shift"), classifier, many, Training(folder=tmp_path, resume=True))
+    assert with_views == anew
     assert anew.restorer.recipe.epochs > started.restorer.recipe.epochs

@@ -123,6 +123,20 @@ def test_resuming_with_other_settings_names_the_first_difference(run, blob_file,
         train_run(blob_file, RunOptions(out=run, resume=True), **{"model": "mlp", **change})
 
 
+def test_an_older_run_that_says_nothing_of_compile_or_of_not_this_goes_on(tmp_path):
+    settings = {"data_version": "a", "recipe": {"epochs": 3, "compile": False}}
+    begin(tmp_path / "run", {"data_version": "a", "recipe": {"epochs": 3}}, resume=False)
+    assert not begin(tmp_path / "run", settings, resume=True)
+    with pytest.raises(CheckpointError, match=r"recipe: epochs.*expected 3, got 4"):
+        begin(tmp_path / "run", {**settings, "recipe": {"epochs": 4}}, resume=True)
+
+
+def test_what_pictures_are_not_belongs_to_the_settings_of_a_run(tmp_path):
+    begin(tmp_path / "run", {"data_version": "a", "ruled_out_version": "b"}, resume=False)
+    with pytest.raises(CheckpointError, match="another ruled out version: expected b, got None"):
+        begin(tmp_path / "run", {"data_version": "a"}, resume=True)
+
+
 def test_a_file_in_the_way_is_one_storage_line_before_any_training(blob_file, tmp_path):
     (tmp_path / "run").write_text("not a folder")
     with pytest.raises(StorageError, match="cannot write"):

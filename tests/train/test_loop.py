@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.tensors import save_tensors
 from lightfast.train.fit import fit
 from lightfast.train.loop import ArraySource, LoopContext, learning_rate, train
 from lightfast.train.objectives import Classification
@@ -98,6 +101,18 @@ def test_an_interrupted_training_ends_in_the_weights_of_an_uninterrupted_one(
     resumed = fitted(blobs, recipe, Training(seed=3, folder=tmp_path, resume=True), dropout=0.5)
     assert same(through, resumed)
     assert [row["epoch"] for row in resumed.history] == [1, 2, 3]
+
+
+def test_a_state_of_before_compile_goes_on(blobs: ImageSet, tmp_path: Path):
+    through = fitted(blobs, Recipe(epochs=1), Training(seed=3, folder=tmp_path))
+    path = tmp_path / ".training" / "classifier" / "training.safetensors"
+    with safe_open(path, framework="pt") as stream:
+        note, tensors = stream.metadata(), {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    signature = json.loads(note["signature"])
+    signature["recipe"].pop("compile", None)
+    save_tensors(path, tensors, {**note, "signature": json.dumps(signature)})
+    resumed = fitted(blobs, Recipe(epochs=1), Training(seed=3, folder=tmp_path, resume=True))
+    assert same(through, resumed)
 
 
 def test_resuming_with_another_recipe_is_refused(blobs: ImageSet, tmp_path: Path):

@@ -28,6 +28,14 @@ def test_the_loss_is_minus_the_log_of_what_is_left():
     torch.testing.assert_close(ruled_out_loss(logits, ruled_out), -left.log())
 
 
+def test_the_loss_of_half_precision_is_counted_in_single():
+    logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)).bfloat16()
+    ruled_out = torch.tensor([[True, False, False, False]]).expand(5, 4)
+    loss = ruled_out_loss(logits - 4 * ruled_out, ruled_out)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, ruled_out_loss((logits - 4 * ruled_out).float(), ruled_out))
+
+
 def test_all_others_ruled_out_is_a_label():
     logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([0, 1, 2, 3, 0, 1])

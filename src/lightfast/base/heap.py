@@ -23,9 +23,12 @@ freed: what it would have after the same work.
 def heap_kept() -> Iterator[None]:
     """Within it glibc keeps up to 2 GB of freed memory; afterwards all that is free is given back.
 
-    A batch's activations are blocks of many megabytes. Left alone, glibc returns them to the system after
-    every operation and gets them back as fresh pages, each to be cleared at its first touch: a fifth of the
-    time of a small network's training. Does nothing without glibc, and where the environment sets malloc.
+    A batch's activations are blocks of many megabytes. Left alone, glibc returns those of more than 32 MB to
+    the system after every operation and gets them back as fresh pages, each to be cleared at its first touch.
+    Of `cnn` on 1,000 colour pictures 64 × 64 in batches of 128 that was 12 % of the processor time (5.4 s
+    without, 4.7 s with it, one thread, means of four trainings each, in turns); of pictures 28 × 28, whose
+    blocks are smaller, nothing that five turns could show. Does nothing without glibc, and where the
+    environment sets malloc.
     """
     library = _glibc()
     if library is None or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):

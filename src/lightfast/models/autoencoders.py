@@ -135,7 +135,9 @@ class ContractiveAutoencoder(PenalisedAutoencoder):
         code = self.encode(given)
         total = code.new_zeros(())
         for _ in range(self.probes):
-            signs = torch.randint(0, 2, code.shape, generator=generator).to(code) * 2 - 1
+            signs = (
+                torch.randint(0, 2, code.shape, generator=generator, device=generator.device).to(code) * 2 - 1
+            )
             total = total + jacobian_square(given, code, signs).mean()
         units = code[0].numel()
         return self.penalty_weight * total / (self.probes * units)

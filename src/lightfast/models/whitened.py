@@ -16,6 +16,8 @@ from lightfast.models.registry import ImageShape, register
 
 _PATCH = 2
 _EPSILON = 5e-4
+_AT_ONCE = 2**21
+"""Numbers of pictures whose patches are held at once: 64 MB of them."""
 _SCALE = 1 / 9
 """Logits are scaled down, so that the first steps are not taken for certainties."""
 
@@ -54,8 +56,18 @@ class Whitened(nn.Module):
         """Take the whitening from normalised float (N, C, H, W) pictures: the eigenvectors of their patches'
         covariance over the roots of its eigenvalues, each with both signs.
         """
-        patches = functional.unfold(pictures.double(), _PATCH).transpose(1, 2).flatten(0, 1)
-        values, vectors = torch.linalg.eigh(patches.T.cov())
+        size = self.whiten.weight[0].numel()
+        total, squares, count = torch.zeros(size).double(), torch.zeros(size, size).double(), 0
+        # Patches are four times their pictures, in numbers twice as long: never those of all at once.
+        for some in pictures.split(max(1, _AT_ONCE // pictures[0].numel())):
+            patches = functional.unfold(some.double(), _PATCH).transpose(1, 2).flatten(0, 1).cpu()
+            total, squares, count = (
+                total + patches.sum(0),
+                squares + patches.T @ patches,
+                count + len(patches),
+            )
+        mean = total / count
+        values, vectors = torch.linalg.eigh((squares - count * mean.outer(mean)) / max(1, count - 1))
         rows = (vectors / (values + _EPSILON).sqrt()).T.flip(0)
         self.whiten.weight.copy_(torch.cat([rows, -rows]).view_as(self.whiten.weight))
         assert self.whiten.bias is not None

@@ -42,7 +42,9 @@ def with_reread_views(restorer: Checkpoint, views: str) -> Checkpoint:
     """A copy of a restorer behind which re-readings are averaged over `views`; UnknownName for others."""
     if views not in REREAD_VIEWS:
         raise UnknownName("views", views, REREAD_VIEWS)
-    return restorer.replace(details={**restorer.details, _DETAIL: views})
+    # What was counted is of a choice: views that were named leave it open to be made.
+    rest = {name: told for name, told in restorer.details.items() if name != VIEWS_COUNTED}
+    return restorer.replace(details={**rest, _DETAIL: views})
 
 
 def restored_and_read(

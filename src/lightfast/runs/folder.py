@@ -40,7 +40,7 @@ ROBUSTNESS_FOLDER, CURVE_FOLDER = "robustness", "curve"
 """What was measured of a run later: accuracy under damage, what more pictures would bring."""
 _COMPUTED = {".training", "checkpoint", METRICS_FILE, HISTORY_FILE, FOLDS_FOLDER, REPAIR_FOLDER, "points"}
 """What an earlier run, or a part of one, has left where any of it stands."""
-SETTINGS = ("data_version", "model", "config", "recipe", "seed", "image_size")
+SETTINGS = ("data_version", "ruled_out_version", "model", "config", "recipe", "seed", "image_size")
 """What decides the result of a run: a run is resumed only with the same."""
 
 
@@ -120,6 +120,9 @@ def claimed(folder: Path) -> Generator[None, None, None]:
 def _require_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     for key in SETTINGS:
         old, new, name = there.get(key), wanted.get(key), key.replace("_", " ")
+        if key == "recipe" and isinstance(old, Mapping) and isinstance(new, Mapping):
+            # Compiled or not it is the same training, and older runs do not say.
+            old, new = ({**one, "compile": None} for one in (old, new))
         if old == new:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):

@@ -127,7 +127,9 @@ def pipeline_for_run(
         classifier, (pipeline.detector, restorer), val, mix, seed=seed, target_accuracy=TARGET_ACCURACY
     )
     pipeline.save(home / REPAIR_FOLDER)
-    if (made := kit_record(folder)) is not None and home != folder:
+    made = kit_record(folder)
+    if home != folder and made is not None and load_pipeline(folder, classifier, choice) is not None:
+        # It was the kit of the run: what is told of it goes along, over that of another kit.
         write_json(home / REPAIR_FOLDER / PIPELINE_FILE, as_json(made))
     views = views_of_restorer(restorer)
     said = f"re-readings over {views} view{'s' * (views != ONE_VIEW)}: the rules were fitted anew for them"
@@ -176,9 +178,11 @@ def plan_of(
     It is kept beside the state of the training, so that one that goes on is not measured anew.
     """
     kept = (training.folder or Path()) / ".training" / PLAN_FILE
+    # Views are no part of a training, and plans of before do not name them.
+    unplanned = {"views": None}
     if training.resume and kept.is_file():
         told = load_json(kept)
-        if told["choice"] == as_json(choice):
+        if {**told["choice"], **unplanned} == {**as_json(choice), **unplanned}:
             return RepairPlan.from_json(told["plan"])
     reader = None if classifier is None else reader_of(classifier)
     plan = within_budget(choice, reader, train_images, training)

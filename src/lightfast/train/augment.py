@@ -7,6 +7,7 @@ to the card.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ def augment(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
     if kind == "cutout":
         return _cutout(pixels, generator)
     mirrored = torch.where(
-        _uniform(len(pixels), generator, pixels)[:, None, None, None] < 0.5, pixels.flip(-1), pixels
+        uniform(len(pixels), generator, pixels)[:, None, None, None] < 0.5, pixels.flip(-1), pixels
     )
     if kind == "flip":
         return mirrored
@@ -34,12 +35,13 @@ def augment(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
         return _shift(mirrored, 2 / 28, generator)
     if kind == "mirror-affine":
         return _affine(mirrored, generator)
-    gain = 1 + 0.2 * (_uniform(len(pixels), generator, pixels)[:, None, None, None] - 0.5)
+    gain = 1 + 0.2 * (uniform(len(pixels), generator, pixels)[:, None, None, None] - 0.5)
     return (_shift(mirrored, 1 / 8, generator) * gain).clamp(0, 1)
 
 
-def _uniform(count: int, generator: torch.Generator, like: Tensor) -> Tensor:
-    return torch.rand(count, generator=generator, device=generator.device).to(like.device)
+def uniform(shape: int | Sequence[int], generator: torch.Generator, like: Tensor) -> Tensor:
+    """Float32 numbers in [0, 1) of this shape, drawn where the generator is, on the device of `like`."""
+    return torch.rand(shape, generator=generator, device=generator.device).to(like.device)
 
 
 def _integers(low: int, high: int, count: int, generator: torch.Generator, like: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from lightfast.base.randomness import derive_seed
 from lightfast.data.preprocess import to_pixels
 from lightfast.models.autoencoders import PenalisedAutoencoder, StackedAutoencoder, TiedAutoencoder
+from lightfast.train.augment import uniform
 from lightfast.train.loop import BatchSource, LoopContext, train
 from lightfast.train.objectives import Batch, Restoration, pixel_loss
 from lightfast.train.recipe import Recipe, Training
@@ -65,8 +66,8 @@ class LayerDenoising:
             return pixel_loss(self.pixels, restored.float(), clean), {}
         with torch.no_grad():
             below = stack.encode(clean, self.level)
-        drawn = torch.rand(below.shape, generator=generator or torch.Generator().manual_seed(0))
-        given = below * (drawn.to(below.device) >= stack.masked)
+        drawn = uniform(below.shape, generator or torch.Generator().manual_seed(0), below)
+        given = below * (drawn >= stack.masked)
         found = stack.decode_layer(stack.encode_layer(given, self.level), self.level)
         return functional.mse_loss(found.float(), below.float()), {}
 

@@ -26,7 +26,7 @@ from lightfast.models.device import bf16_pays_for, resolve_device
 from lightfast.models.tensors import save_tensors
 from lightfast.train.margins import save_epoch_margins
 from lightfast.train.objectives import ROW_MARGINS, Batch, Objective
-from lightfast.train.optimizers import RunningAverage, compiled, optimizer_of
+from lightfast.train.optimizers import RunningAverage, compiled, compiler_failures, optimizer_of
 from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
 
@@ -121,7 +121,7 @@ def train(
         CheckpointError: `context.resume` with a state file of another recipe, seed or network.
         StorageError: the state cannot be written. What one of several processes meets is raised in all.
     """
-    with heap_kept() if context.device.type == "cpu" else nullcontext():
+    with heap_kept() if context.device.type == "cpu" else nullcontext(), compiler_failures():
         return _Training(network, source, objective, recipe, seed, context).run()
 
 
@@ -296,7 +296,8 @@ class _Training:
 
     def _signature(self) -> dict[str, Any]:
         shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
-        told = {"recipe": self.recipe.model_dump(), "seed": self.seed}
+        # Compiled or not it is the same training, which states of before `compile` say nothing of.
+        told = {"recipe": self.recipe.model_dump(exclude={"compile"}), "seed": self.seed}
         return told | {"shapes": shapes, "rows": [len(part) for part in self.val]}
 
     def _save(self) -> None:

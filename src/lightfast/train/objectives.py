@@ -90,10 +90,11 @@ def classification_loss(
 
 
 def ruled_out_loss(logits: Tensor, ruled_out: Tensor) -> Tensor:
-    """(N,): -log of the probability that is left to the classes not `ruled_out` (bool (N, K)), for float
-    logits (N, K): the likelihood of "not this" (Feng et al. 2020, Learning with Multiple Complementary
+    """float32 (N,): -log of the probability that is left to the classes not `ruled_out` (bool (N, K)), for
+    float logits (N, K): the likelihood of "not this" (Feng et al. 2020, Learning with Multiple Complementary
     Labels, the log form). Without a class ruled out it is 0.
     """
+    logits = logits.float()
     left = logits.masked_fill(ruled_out, -torch.inf)
     return logits.logsumexp(dim=1) - left.logsumexp(dim=1)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from lightfast.base.errors import SettingsError
 from lightfast.train.recipe import Recipe
 
 
@@ -19,8 +21,17 @@ class _Direct:
 
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
     zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    _load = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._load(state_dict)
+        # A fused step goes through memory in order, and what comes from a file lies row by row: next to a
+        # weight in channels_last each moment would meet another number than its own.
+        for parameter, entry in cast(Any, self).state.items():
+            for key, value in entry.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    entry[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 class _AdamW(_Direct, torch.optim.AdamW):
@@ -60,6 +71,22 @@ def compiled(network: nn.Module) -> nn.Module:
     """
     mode = "reduce-overhead" if next(network.parameters()).is_cuda else "default"
     return cast(nn.Module, torch.compile(network, mode=mode, dynamic=False))
+
+
+@contextmanager
+def compiler_failures() -> Iterator[None]:
+    """What torch's compiler cannot do here (it needs a C++ compiler, on a graphics card Triton) as a
+    SettingsError of one line.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise SettingsError(
+            f"`recipe.compile`: torch's compiler does not work here ({str(error).splitlines()[0]})",
+            cure="Set it to False, or install what it asks for.",
+        ) from error
 
 
 class RunningAverage:

@@ -24,6 +24,7 @@ from lightfast.models.binary_tree import binary_tree
 from lightfast.models.stages import stage_costs, stage_index
 from lightfast.models.transfer import TransferNetwork, TransferSettings
 from lightfast.models.tree_head import TreeHead, set_linear
+from lightfast.train.augment import uniform
 from lightfast.train.features import FeatureExtractor, empty
 from lightfast.train.label_quality import LabelIssueRow
 from lightfast.train.linear import (
@@ -267,7 +268,7 @@ class _MapsObjective:
         maps, mirrored, targets, *ruled_out = batch
         if generator is None:
             return classification_loss(network(maps.float()), targets)
-        drawn = (torch.rand(len(maps), generator=generator) < 0.5).to(maps.device)
+        drawn = uniform(len(maps), generator, maps) < 0.5
         shown = torch.where(drawn.reshape(-1, *[1] * (maps.ndim - 1)), mirrored, maps)
         logits = network(shown.float())
         if ruled_out:

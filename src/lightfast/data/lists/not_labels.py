@@ -24,9 +24,11 @@ def divided_rows(
     """(the table of the rows with a label and without the column `not_label`, these rows, the others with the
     class that each is not). One picture may have several such rows, one a class.
 
-    Raises DataError for a row that says both, of a table with one label a picture.
+    Raises DataError for a row that says both, of a table with one label a picture, and for one that says what
+    a picture of several labels is not: an empty cell of these says that it has none.
     """
     if NOT_LABEL not in table.columns or "label" not in table.columns:
+        _require_one_label(table)
         return table, list(rows), []
     named: list[int] = []
     others: list[tuple[ManifestRow, str]] = []
@@ -47,13 +49,32 @@ def divided_rows(
     return dataclasses.replace(table, columns=columns, rows=kept), [rows[number] for number in named], others
 
 
+def _require_one_label(table: PictureTable) -> None:
+    filled = [number for number, cells in enumerate(table.rows) if cell_text(cells.get(NOT_LABEL)).strip()]
+    if "labels" in table.columns and filled:
+        raise DataError(
+            f"{table.where}: picture {filled[0] + 1} says what it is not, in a table of several labels",
+            expected=f"{NOT_LABEL} beside a column 'label', of one label a picture",
+            cure=f"Leave {NOT_LABEL} out: labels that are not listed are those that a picture has not.",
+        )
+
+
 def with_not_labels(
     loaded: LoadedData, others: Sequence[tuple[ManifestRow, str]], resolver: SourceResolver, target: ImageSpec
 ) -> LoadedData:
     """The data with the pictures of the train part that are known only for what they are not, made into the
-    size of the others; those of other parts would be tested on, and are left out.
+    size of the others; those of other parts would be tested on, and are left out, as are those whose label
+    another row gives. Raises DataError where that is the label that they are said not to have.
     """
-    mine = [(row, name) for row, name in others if row.part == "train"]
+    labels = _labels(loaded)
+    for row, name in others:
+        if labels.get(row.id) == name:
+            raise DataError(
+                f"{row.id}: one row gives the label {name!r}, and another says that it is not {name!r}",
+                expected="one of them",
+                cure="Keep the row that is right.",
+            )
+    mine = [(row, name) for row, name in others if row.part == "train" and row.id not in labels]
     by_picture, notes = not_these([(row.id, name) for row, name in mine], loaded.train.class_names)
     rows = {row.id: row for row, _ in mine if row.id in by_picture}
     if not rows or loaded.train.labels is None:
@@ -73,3 +94,13 @@ def with_not_labels(
         unreadable=(*loaded.unreadable, *read.unreadable),
         notes=(*loaded.notes, *notes, said),
     )
+
+
+def _labels(loaded: LoadedData) -> dict[str, str]:
+    """The label of every picture of any part that has one."""
+    return {
+        name: images.class_names[label]
+        for images in loaded.parts.values()
+        if images.labels is not None
+        for name, label in zip(images.ids, images.labels.tolist(), strict=True)
+    }
