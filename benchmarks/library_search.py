@@ -61,7 +61,7 @@ from lightfast.report.provenance import cpu_name  # noqa: E402
 
 HERE = Path(__file__).parent
 OUT, PLOT = HERE / "results" / "library-search.json", HERE.parent / "docs" / "library-search.png"
-PAGE = 50
+PAGE, QUERIES = 50, 60
 INDEX = "ix_tags_label_id_asset_id_score_state"
 DATABASES = ("sqlite", "postgresql")
 
@@ -248,10 +248,18 @@ def plot(found: list[dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def told(asked: argparse.Namespace) -> list[str]:
+    """The command as given, but for the name of the folder, which keeps what earlier starts measured."""
+    command = ["python", "benchmarks/library_search.py", "--rows", f"{asked.rows}"]
+    command += ["--queries", f"{asked.queries}"] if asked.queries != QUERIES else []
+    command += ["--databases", *asked.databases] if tuple(asked.databases) != DATABASES else []
+    return [*command, *(["--work", "FOLDER"] if asked.work else [])]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--queries", type=int, default=60)
+    parser.add_argument("--queries", type=int, default=QUERIES)
     parser.add_argument("--databases", nargs="*", default=DATABASES)
     parser.add_argument(
         "--work", type=Path, help="keeps libraries (some 4 GB a million rows) and measurements"
@@ -276,13 +284,6 @@ def main() -> None:
             begun[name] = {key: value for key, value in kept.said.items() if key.partition(" ")[0] in open_}
             done = [one for one in sizes if f"{one}" in kept.said]
             found += [row_of(name, kept, *one) for one in zip(done, [0, *done], strict=False)]
-    command = ["python", "benchmarks/library_search.py", "--rows", str(asked.rows)]
-    if asked.queries != parser.get_default("queries"):
-        command += ["--queries", str(asked.queries)]
-    if tuple(asked.databases) != DATABASES:
-        command += ["--databases", *asked.databases]
-    # A folder keeps what earlier starts measured.
-    command += ["--work", "FOLDER"] if asked.work else []
     result = {
         "seed": "15 (features), 16 (tags), 17, 18 (queries)",
         "n": {
@@ -297,7 +298,7 @@ def main() -> None:
         "begun": begun,
         "made": about(
             spread="p50, p95 and largest of the queries; mean and lowest recall",
-            command=command,
+            command=told(asked),
             clock="by the clock, and of processors: this process and those of the database that serve it",
         ),
         "machine": f"{cpu_name()}, {os.environ['OMP_NUM_THREADS']} threads, {platform.system()}, shared with "
