@@ -248,6 +248,18 @@ def plot(found: list[dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def collected(work: Path, sizes: list[int]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """(the rows of what is measured, by database what is begun) of a folder."""
+    found, begun = [], {}
+    for name in DATABASES:
+        kept = Kept(work / f"{name}.json")
+        open_ = [f"{one}" for one in sizes if f"{one}" not in kept.said]
+        begun[name] = {key: value for key, value in kept.said.items() if key.partition(" ")[0] in open_}
+        done = [one for one in sizes if f"{one}" in kept.said]
+        found += [row_of(name, kept, *one) for one in zip(done, [0, *done], strict=False)]
+    return found, begun
+
+
 def told(asked: argparse.Namespace) -> list[str]:
     """The command as given, but for the name of the folder, which keeps what earlier starts measured."""
     command = ["python", "benchmarks/library_search.py", "--rows", f"{asked.rows}"]
@@ -277,13 +289,7 @@ def main() -> None:
             library = open_library(work / name) if there else create_library(work / name, address)
             measure(library, Kept(work / f"{name}.json"), real, sizes, asked.queries)
             library.close()
-        found, begun = [], {}
-        for name in DATABASES:
-            kept = Kept(work / f"{name}.json")
-            open_ = [f"{one}" for one in sizes if f"{one}" not in kept.said]
-            begun[name] = {key: value for key, value in kept.said.items() if key.partition(" ")[0] in open_}
-            done = [one for one in sizes if f"{one}" in kept.said]
-            found += [row_of(name, kept, *one) for one in zip(done, [0, *done], strict=False)]
+        found, begun = collected(work, sizes)
     result = {
         "seed": "15 (features), 16 (tags), 17, 18 (queries)",
         "n": {
