@@ -173,7 +173,8 @@ def _tag_drawings(run: str, paths: Sequence[str], options: RunOptions, said: Row
         for path in paths
         for block in read_drawings(classifier, tagger, path, options, every_stroke=said.every_stroke)
     )
-    return tag_with(tagger, (), options, row_options=said, drawings=blocks)
+    # Strokes are taken apart where they are read.
+    return tag_with(tagger, (), options, row_options=replace(said, every_stroke=False), drawings=blocks)
 
 
 def _chosen_by(run: str, card: ModelCard) -> Path:
@@ -205,7 +206,7 @@ def tag_with(
     marks = (*[NEEDS_REVIEW] * (review is not None), *[SEEN] * known)
     rows: list[dict[str, Any]] = []
     listing, named = _listed(paths, options)
-    if said.every_stroke and paths:
+    if said.every_stroke:
         require_strokes(named, listing.resolver)
     # One after the other as they are read, so that never two are held.
     arrays = (load_array(one, card, options, every_stroke=said.every_stroke) for one in named)
