@@ -61,7 +61,7 @@ from lightfast.report.provenance import cpu_name  # noqa: E402
 
 HERE = Path(__file__).parent
 OUT, PLOT = HERE / "results" / "library-search.json", HERE.parent / "docs" / "library-search.png"
-PAGE, QUERIES = 50, 60
+PAGE = 50
 INDEX = "ix_tags_label_id_asset_id_score_state"
 DATABASES = ("sqlite", "postgresql")
 
@@ -248,36 +248,44 @@ def plot(found: list[dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def commanded(asked: argparse.Namespace, queries: int) -> list[str]:
+    """The command that measures the same; `queries` is what is asked where nothing is said."""
+    command = ["python", "benchmarks/library_search.py", "--rows", str(asked.rows)]
+    if asked.queries != queries:
+        command += ["--queries", str(asked.queries)]
+    if tuple(asked.databases) != DATABASES:
+        command += ["--databases", *asked.databases]
+    # A folder keeps what earlier starts measured.
+    return [*command, "--work", "FOLDER"] if asked.work else command
+
+
 def collected(work: Path, sizes: list[int]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """(the rows of what is measured, by database what is begun) of a folder."""
+    """(the rows of every size that is measured, what is measured of the others) from what `work` keeps."""
     found, begun = [], {}
     for name in DATABASES:
         kept = Kept(work / f"{name}.json")
-        open_ = [f"{one}" for one in sizes if f"{one}" not in kept.said]
-        begun[name] = {key: value for key, value in kept.said.items() if key.partition(" ")[0] in open_}
         done = [one for one in sizes if f"{one}" in kept.said]
+        open_ = {f"{one}" for one in sizes} - {f"{one}" for one in done}
+        begun[name] = {key: value for key, value in kept.said.items() if key.partition(" ")[0] in open_}
         found += [row_of(name, kept, *one) for one in zip(done, [0, *done], strict=False)]
     return found, begun
 
 
-def told(asked: argparse.Namespace) -> list[str]:
-    """The command as given, but for the name of the folder, which keeps what earlier starts measured."""
-    command = ["python", "benchmarks/library_search.py", "--rows", f"{asked.rows}"]
-    command += ["--queries", f"{asked.queries}"] if asked.queries != QUERIES else []
-    command += ["--databases", *asked.databases] if tuple(asked.databases) != DATABASES else []
-    return [*command, *(["--work", "FOLDER"] if asked.work else [])]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def asked_of(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What the command line says."""
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--queries", type=int, default=QUERIES)
+    parser.add_argument("--queries", type=int, default=60)
     parser.add_argument("--databases", nargs="*", default=DATABASES)
     parser.add_argument(
         "--work", type=Path, help="keeps libraries (some 4 GB a million rows) and measurements"
     )
     parser.add_argument("--out", type=Path, default=OUT)
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked = asked_of(parser)
     sizes = sorted({max(1_000, asked.rows // 100), max(1_000, asked.rows // 10), asked.rows})
     data = os.environ.get("LIGHTFAST_DATA")
     with ExitStack() as stack:
@@ -290,21 +298,17 @@ def main() -> None:
             measure(library, Kept(work / f"{name}.json"), real, sizes, asked.queries)
             library.close()
         found, begun = collected(work, sizes)
+    pictures = sorted({one["pictures"] for one in found})
+    counts = {"queries": asked.queries, "page": PAGE, "features": WIDTH, "labels": LABELS}
     result = {
         "seed": "15 (features), 16 (tags), 17, 18 (queries)",
-        "n": {
-            "pictures": sorted({one["pictures"] for one in found}),
-            "queries": asked.queries,
-            "page": PAGE,
-            "features": WIDTH,
-            "labels": LABELS,
-        },
+        "n": {"pictures": pictures, **counts},
         "features_around": what,
         "results": found,
         "begun": begun,
         "made": about(
             spread="p50, p95 and largest of the queries; mean and lowest recall",
-            command=told(asked),
+            command=commanded(asked, parser.get_default("queries")),
             clock="by the clock, and of processors: this process and those of the database that serve it",
         ),
         "machine": f"{cpu_name()}, {os.environ['OMP_NUM_THREADS']} threads, {platform.system()}, shared with "

@@ -47,7 +47,7 @@ def test_damage_is_measured_on_what_was_held_out_and_stands_on_the_card(
 
     kind = JOB_KINDS.get("robustness")
     given = kind.arguments.of(model_id=model.id, suite="camera", limit=8)
-    found = kind.work(library, given, noted)
+    found = kind.work(library, given, noted, None)
     card = library_model_card(library, model)
     assert card.robustness is not None
     assert (card.robustness["suite"], card.robustness["n"]) == ("camera", 8)
@@ -63,7 +63,7 @@ def test_a_learning_curve_is_trained_as_the_model_was_and_goes_on_after_a_kill(
 ):
     library, model = trained
     kind = JOB_KINDS.get("learning_curve")
-    found = kind.work(library, kind.arguments.of(model_id=model.id, repeats=1), silent)
+    found = kind.work(library, kind.arguments.of(model_id=model.id, repeats=1), silent, None)
     folder = Path(found.folder)
     kept = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert (kept["over"], kept["model"], kept["recipe"]["epochs"]) == ("train_size", "mlp", 2)

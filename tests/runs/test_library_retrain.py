@@ -195,7 +195,7 @@ def test_too_few_labels_are_said_before_anything_is_loaded_to_train(tmp_path: Pa
         "from pathlib import Path\nimport lightfast.runs.library_kinds\n"
         "from lightfast.base.progress import silent\nfrom lightfast.library.library import open_library\n"
         "from lightfast.runs.library_jobs import JOB_KINDS\nkind = JOB_KINDS.get('retrain')\n"
-        "try:\n    kind.work(open_library(Path(sys.argv[1])), kind.arguments(), silent)\n"
+        "try:\n    kind.work(open_library(Path(sys.argv[1])), kind.arguments(), silent, None)\n"
         "except Exception as error:\n    assert 'too little is decided' in str(error), error\n"
         "else:\n    raise AssertionError"
     )
@@ -320,8 +320,22 @@ def test_a_job_that_ended_unsaid_is_answered_from_the_ledger(filled: Library, mo
     trained = _retrain(filled, order="7")
     monkeypatch.setattr(library_retrain, "retrain_library", None)
     report = JobProgress(filled, "7", "worker", logging.getLogger("quiet"))
-    found = library_kinds._retrain(filled, library_kinds.RetrainArguments(), report)
+    found = library_kinds._retrain(filled, library_kinds.RetrainArguments(), report, None)
     assert (found["model"], found["held_out"]) == (trained.model, trained.held_out)
+
+
+@on_sqlite
+def test_an_order_that_is_done_while_its_lock_is_waited_for_is_not_trained_over(filled: Library, monkeypatch):
+    from lightfast.runs import library_kinds
+
+    report = JobProgress(filled, "7", "worker", logging.getLogger("quiet"))
+    trained = _retrain(filled, order="7")
+    weights = {path: path.stat().st_mtime_ns for path in (filled.folder / trained.run).rglob("*")}
+    # It was not in the ledger yet when the second worker looked, before it got the lock.
+    monkeypatch.setattr(library_kinds, "answer_to", lambda *_: None)
+    found = library_kinds._retrain(filled, library_kinds.RetrainArguments(model="mlp"), report, None)
+    assert (found["model"], found["model_id"]) == (trained.model, trained.model_id)
+    assert {path: path.stat().st_mtime_ns for path in (filled.folder / trained.run).rglob("*")} == weights
 
 
 @on_sqlite

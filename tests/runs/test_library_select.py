@@ -8,10 +8,13 @@ from library.pictures import fill
 from sqlalchemy import select
 
 from lightfast.base.errors import DataError
+from lightfast.curate.select import select_next
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
+from lightfast.library.label_list import add_label
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
+from lightfast.library.remove import retire_label
 from lightfast.library.schema import assets, labels, queue_table
 from lightfast.runs.library_select import choose_for_review
 from lightfast.runs.options import RunOptions
@@ -92,4 +95,38 @@ def test_a_picture_that_is_only_known_for_what_it_is_not_is_not_asked_again(
     decide(library.store, 1, [ReviewAct(ends[3], "reject", number)])
     found = choose_for_review(library, RunOptions(), COUNT)
     assert found.queued == COUNT - 1
+    assert ends[3] not in {asset for asset, _ in chosen(library)}
+
+
+def test_nobody_is_asked_about_a_label_that_left_the_taxonomy(library: Library, ends: list[int]):
+    numbers = {name: number for number, name in names(library).items()}
+    acts = [ReviewAct(ends[at], "confirm", numbers["cat" if at % 2 == 0 else "dog"]) for at in range(8)]
+    decide(library.store, 1, acts)
+    retire_label(library.store, "cat")
+    choose_for_review(library, RunOptions(), COUNT)
+    assert {label for _, label in chosen(library)} == {None}
+    assert not {asset for asset, _ in chosen(library)} & set(ends[:8])
+
+
+def test_a_word_of_a_client_is_asked_about_as_the_librarys_own(library: Library, ends: list[int]):
+    numbers = {name: number for number, name in names(library).items()}
+    with library.store.write() as connection:
+        word = add_label(connection, "Katze", "shop", same_as_id=numbers["cat"])
+    acts = [ReviewAct(ends[at], "confirm", word.id if at % 2 == 0 else numbers["dog"]) for at in range(8)]
+    decide(library.store, 1, acts)
+    choose_for_review(library, RunOptions(), 10)
+    assert {label for _, label in chosen(library)} == {numbers["cat"], numbers["dog"]}
+
+
+def test_what_is_decided_while_it_is_chosen_is_not_asked(
+    library: Library, ends: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    number = next(iter(names(library)))
+
+    def decided_meanwhile(*words, **more):
+        decide(library.store, 1, [ReviewAct(ends[3], "confirm", number)])
+        return select_next(*words, **more)
+
+    monkeypatch.setattr("lightfast.runs.library_select.select_next", decided_meanwhile)
+    assert choose_for_review(library, RunOptions(), COUNT).queued == COUNT - 1
     assert ends[3] not in {asset for asset, _ in chosen(library)}

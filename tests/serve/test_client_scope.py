@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -30,6 +31,7 @@ def shop(served: Running) -> Iterator[tuple[httpx.Client, list[int]]]:
         ids = upload(owner, 3)
         own = owner.post("/api/labels", json={"name": "b"}).json()["id"]
         other = owner.post("/api/labels", json={"name": "c"}).json()["id"]
+        owner.post("/api/labels", json={"name": "d"})
         owner.post("/api/labels", json={"name": "Banane", "client": "shop", "same_as_id": own})
         owner.post("/api/tags", json={"asset_ids": ids[:1], "label_id": own})
         owner.post("/api/tags", json={"asset_ids": ids[1:], "label_id": other})
@@ -47,6 +49,28 @@ def test_lists_and_searches_hold_the_own_pictures_alone(shop: tuple[httpx.Client
     assert [one["id"] for one in client.get("/api/assets").json()["items"]] == ids[:1]
     assert [one["asset"]["id"] for one in client.get("/api/search").json()["items"]] == ids[:1]
     assert {one["asset_id"] for one in client.get("/api/tags").json()["items"]} == set(ids[:1])
+
+
+def test_lists_by_label_or_state_speak_of_the_own_labels_alone(
+    served: Running, shop: tuple[httpx.Client, list[int]]
+):
+    client, ids = shop
+    with served.library.store.write() as connection:
+        named = {row.name: row.id for row in connection.execute(select(labels))}
+        ada = user_number(connection, "ada")
+    acts = [ReviewAct(ids[0], "confirm", named["c"]), ReviewAct(ids[0], "reject", named["d"])]
+    assert not decide(served.library.store, ada, acts, over=True).kept
+    for wanted in ({"label_id": named["c"]}, {"state": "rejected"}):
+        assert client.get("/api/assets/ids", params=wanted).json()["ids"] == []
+        assert client.get("/api/assets", params=wanted).json()["items"] == []
+    for wanted in ({"label_id": named["b"]}, {"state": "confirmed"}):
+        assert client.get("/api/assets/ids", params=wanted).json()["ids"] == ids[:1]
+
+
+def test_the_first_page_counts_the_own_pictures_alone(shop: tuple[httpx.Client, list[int]]):
+    client, _ = shop
+    page = client.get("/").text
+    assert re.findall(r"<dt>(.*?)</dt><dd[^>]*>(.*?)</dd>", page) == [("pictures", "1")]
 
 
 def test_other_pictures_are_not_there(shop: tuple[httpx.Client, list[int]]):

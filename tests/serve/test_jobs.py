@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,3 +67,13 @@ def test_what_names_files_of_the_server_is_begun_again_by_admins(
     assert "named by admins" in refused.json()["detail"]
     assert client.get(f"/api/jobs/{number}").json()["state"] == "cancelled"
     assert client.post(f"/api/jobs/{number}/retry").json()["state"] == "waiting"
+
+
+@pytest.mark.parametrize("device", ["\ud800", "\0"])
+def test_what_no_database_keeps_is_no_argument_of_a_job(client: httpx.Client, device: str):
+    text = json.dumps({"kind": "embed", "arguments": {"device": device}})
+    answer = client.post("/api/jobs", content=text, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert "no database keeps" in answer.json()["detail"]
+    # One such job would stand in everybody's list, which could not be written as JSON any more.
+    assert client.get("/api/jobs").json()["items"] == []

@@ -10,6 +10,7 @@ from serve.conftest import Running
 
 from lightfast.library.promote import list_models, promote_model
 from lightfast.library.tag import ModelFacts, register_model
+from lightfast.serve import once
 
 AGAIN = "idempotency-replayed"
 
@@ -91,6 +92,7 @@ def test_every_write_that_takes_a_key_says_so(plain_client: httpx.Client):
         ("delete", "/api/session"),
         ("post", "/api/predict"),
         ("post", "/api/predict/assets"),
+        ("post", "/api/predict/strokes"),
         ("post", "/api/search"),
         ("post", "/api/assets"),
         ("delete", "/api/assets/{asset_id}"),
@@ -99,3 +101,17 @@ def test_every_write_that_takes_a_key_says_so(plain_client: httpx.Client):
         ("post", "/api/review/take"),
         ("post", "/api/review/release"),
     }
+
+
+def test_an_order_whose_server_died_before_its_answer_is_found_again(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(once, "_done", lambda *_: None)
+    order, headers = {"kind": "tag"}, {"Idempotency-Key": "tag"}
+    first, again = (client.post("/api/jobs", json=order, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json()["id"] == first.json()["id"]
+    assert client.post("/api/jobs", json={"kind": "embed"}, headers=headers).status_code == 422
+    # What has no name of its own is not done a second time.
+    sent = [client.post("/api/labels", json={"name": "cat"}, headers=headers) for _ in range(2)]
+    assert [one.status_code for one in sent] == [201, 409]

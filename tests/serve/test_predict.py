@@ -15,6 +15,8 @@ from lightfast.data.decode.decode import decode_bytes
 from lightfast.data.stroke_pictures import stroke_picture
 from lightfast.data.strokes import checked_drawing
 from lightfast.library.library import Library
+from lightfast.serve.api import predict
+from lightfast.serve.service import Service
 from lightfast.serve.settings import ServeSettings
 from lightfast.tagging.runtime import load_tagger
 
@@ -98,6 +100,20 @@ def test_in_a_clients_words(client: httpx.Client):
     assert [one["label"] for one in answer.json()["items"][0]["labels"]] == ["Banane"]
     answer = client.post("/api/predict", files=as_files(noise_picture(1)), params={"client": "nobody"})
     assert answer.status_code == 404
+
+
+def test_a_model_that_is_exchanged_while_words_are_looked_up_refuses_nobody(
+    served: Running, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+):
+    def exchanged(service: Service, _client: str) -> dict[str, str]:
+        service.model.close()
+        return {"a": "Apfel", "b": "Birne", "c": "c", "d": "d"}
+
+    assert client.post("/api/predict", files=as_files(noise_picture(1))).status_code == 200
+    monkeypatch.setattr(predict, "_words", exchanged)
+    answer = client.post("/api/predict", files=as_files(noise_picture(1)), params={"client": "shop"})
+    assert answer.status_code == 200, answer.text
+    assert {"Apfel", "Birne"} <= {one["label"] for one in answer.json()["items"][0]["labels"]}
 
 
 def test_without_a_model_it_says_so(library: Library):

@@ -38,3 +38,18 @@ def test_the_number_of_values_is_bounded(monkeypatch):
     for number in range(4):
         held.keep(str(number), number, held.begin())
     assert [held.get(str(number)) for number in range(4)] == [None, None, None, 3]
+
+
+def test_what_another_thread_forgets_while_it_is_kept_is_not_held(monkeypatch):
+    held = Recent[str](1.0)
+
+    class Forgetful(int):
+        """A bound at whose comparison another thread forgets everything."""
+
+        def __le__(self, _other: object) -> bool:
+            held.forget()
+            return False
+
+    monkeypatch.setattr(recent, "_MOST", Forgetful())
+    held.keep("ada", "admin", held.begin())
+    assert held.get("ada") is None

@@ -155,7 +155,7 @@ def _splits(parts: Mapping[str, ImageSet], notes: Sequence[str]) -> Splits:
             held = np.asarray(images.tags.any(axis=0)).tolist()
             absent = [tag for tag, one in zip(images.class_names, held, strict=True) if not one]
             scarce += [f"no picture of the {name} part has the tag: {_listed(absent)}"] * bool(absent)
-    return Splits(**parts, notes=(*notes, *scarce))
+    return Splits(parts["train"], parts["val"], parts["test"], notes=(*notes, *scarce))
 
 
 def _listed(names: Sequence[str]) -> str:

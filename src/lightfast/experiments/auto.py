@@ -4,6 +4,7 @@ with the reason.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.calibration import fit_temperature
+from lightfast.experiments.few_validation import FEW_VALIDATION, FOLDS, FoldLosses, fold_losses
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.infer import predict_logits
 from lightfast.models.transfer import TransferNetwork, TransferSettings, load_weights, preprocess_of
 from lightfast.train.features import FeatureExtractor
 from lightfast.train.fit import check_trainable, fit
-from lightfast.train.linear import LinearData
+from lightfast.train.linear import LinearData, LinearSettings
 from lightfast.train.loop import LoopContext
 from lightfast.train.not_these import RuledOutRows, checked_ruled_out, ruled_out_facts
 from lightfast.train.recipe import Training
@@ -55,8 +57,8 @@ beyond them the grid would not fit in memory.
 
 @dataclass(frozen=True)
 class ModelCandidate:
-    """One way: its config, seconds, and on validation accuracy and calibrated loss;
-    `note` says why it was not run, if so.
+    """One way: its config, seconds, and on validation accuracy and calibrated loss; `fold_loss` the loss out
+    of fold, where heads were compared so; `note` says why it was not run, if so.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ModelCandidate:
     seconds: float
     accuracy: float | None = None
     loss: float | None = None
+    fold_loss: float | None = None
     note: str = ""
 
 
@@ -72,6 +75,12 @@ class _Found:
     tried: ModelCandidate
     checkpoint: Checkpoint
     losses: NDArray[np.float64]
+    folds: FoldLosses | None = None
+
+    @property
+    def told(self) -> float | None:
+        """The loss by which it was compared with its like."""
+        return self.tried.loss if self.tried.fold_loss is None else self.tried.fold_loss
 
 
 def choose_model(
@@ -83,7 +92,9 @@ def choose_model(
     Tried in this order: a linear head on the backbone's pooled features, on a grid of its maps, on both;
     then, where the time that the first steps took says that it fits, a fine-tune of the backbone's last
     third. The earlier (cheaper) way is kept unless a later one has a lower calibrated validation loss by more
-    than one standard error of the paired difference. What was tried and why stands in `details["auto"]`.
+    than one standard error of the paired difference. Where validation pictures are few (fewer than
+    `FEW_VALIDATION`), that difference is mostly chance: the heads are then compared out of fold, over
+    training and validation pictures together. What was tried and why stands in `details["auto"]`.
 
     Raises SettingsError without validation pictures; DataError for data that no classifier can learn from.
     """
@@ -233,8 +244,23 @@ def _heads(
         seconds = time.perf_counter() - begun + (0.0 if found else read)
         checkpoint = _checkpoint(own.network.eval(), extractor.preprocess, task, transfer)
         logits = _logits(own.network, held.features)
-        found.append(_measured(AUTO_TAPS[taps], checkpoint, logits, val.targets, seconds))
+        measured = _measured(AUTO_TAPS[taps], checkpoint, logits, val.targets, seconds)
+        found.append(_out_of_fold(measured, (rows, val), part, task))
     return found
+
+
+def _out_of_fold(
+    found: _Found, sides: tuple[LinearData, LinearData], columns: slice, task: TransferTask
+) -> _Found:
+    """`found` with its losses out of fold, where validation pictures are few and have one label each."""
+    if len(sides[1].targets) >= FEW_VALIDATION or task.train.tags is not None:
+        return found
+    settings = LinearSettings(seed=task.seed)
+    folds = fold_losses(*sides, columns, task.train.num_classes, settings)
+    if folds is None:
+        return found
+    tried = dataclasses.replace(found.tried, fold_loss=round(float(folds.losses.mean()), 4))
+    return dataclasses.replace(found, tried=tried, folds=folds)
 
 
 def _beside(extractor: FeatureExtractor, images: ImageSet, training: Training) -> RuledOutRows | None:
@@ -328,17 +354,30 @@ def _best(found: Sequence[_Found]) -> _Found:
     """The first, unless a later one is better by more than one standard error of the paired difference."""
     best = found[0]
     for other in found[1:]:
+        both = best.folds, other.folds
         gain = best.losses - other.losses
+        if both[0] is not None and both[1] is not None:
+            gain = both[0].losses - both[1].losses
         if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
             best = other
     return best
 
 
 def _why(chosen: _Found, found: Sequence[_Found]) -> str:
-    others = [f"{one.tried.name} {one.tried.loss:.3f}" for one in found if one is not chosen]
+    own = chosen.tried
+    others = [
+        f"{one.tried.name} {one.told:.3f}"
+        if (one.folds is None) is (chosen.folds is None)
+        else f"{one.tried.name} {one.tried.loss:.3f} on validation pictures, where it has {own.loss:.3f}"
+        for one in found
+        if one is not chosen
+    ]
     rule = "; of ways within one standard error the cheaper is kept" if others else ""
-    beside = f" against {', '.join(others)}" if others else ""
+    beside, few = f" against {', '.join(others)}" if others else "", f"{len(chosen.losses):,}"
+    if chosen.folds is None:
+        return f"{own.name}: validation loss {chosen.told:.3f}{beside} ({few} pictures){rule}"
+    pictures = f"{len(chosen.folds.losses):,} training and validation pictures in {FOLDS} parts"
     return (
-        f"{chosen.tried.name}: validation loss {chosen.tried.loss:.3f}{beside} ({len(chosen.losses):,} "
-        f"pictures){rule}"
+        f"{own.name}: loss out of fold {chosen.told:.3f}{beside} ({pictures}, as there are only {few} for "
+        f"validation){rule}"
     )

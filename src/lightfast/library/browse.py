@@ -125,7 +125,7 @@ class AssetFilter:
         deleted: those that were deleted, in place of those that are there.
         unreadable: only files that are no picture (True), only pictures (False), both (None).
         label_id, state: that have this tag, in this state; without a state confirmed or suggested.
-        client: that a user of this client may see; None: all.
+        client: that a user of this client may see, and by its labels alone; None: all.
         blind_to: the user who is not shown what others said of pictures that wait for a second opinion
             (`disagree.kept_from`): they are not found by label or state. None: everything is shown.
     """
@@ -231,16 +231,19 @@ def _conditions(wanted: AssetFilter) -> list[ColumnElement[bool]]:
     if wanted.unreadable is not None:
         found.append(assets.c.unreadable.isnot(None) if wanted.unreadable else assets.c.unreadable.is_(None))
     if wanted.label_id is not None:
-        found.append(_has_tag(tags.c.label_id == wanted.label_id, wanted.state))
+        found.append(_has_tag(tags.c.label_id == wanted.label_id, wanted))
     elif wanted.state is not None:
-        found.append(_has_tag(tags.c.state == wanted.state, wanted.state))
+        found.append(_has_tag(tags.c.state == wanted.state, wanted))
     if wanted.blind_to is not None and (wanted.label_id, wanted.state) != (None, None):
         found.append(~kept_from(assets.c.id, wanted.blind_to))
     return found
 
 
-def _has_tag(which: ColumnElement[bool], state: TagState | None) -> ColumnElement[bool]:
-    held = tags.c.state != "rejected" if state is None else tags.c.state == state
+def _has_tag(which: ColumnElement[bool], wanted: AssetFilter) -> ColumnElement[bool]:
+    """The condition that a picture has such a tag, of those that the client may see."""
+    held = tags.c.state != "rejected" if wanted.state is None else tags.c.state == wanted.state
+    if wanted.client is not None:
+        held &= tags.c.label_id.in_(client_label_ids(wanted.client))
     return select(tags.c.asset_id).where(tags.c.asset_id == assets.c.id, which, held).exists()
 
 

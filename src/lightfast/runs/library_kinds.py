@@ -138,7 +138,7 @@ def _retrain(library: Library, given: RetrainArguments, report: Reporter, by: in
     # Loading what trains takes many seconds: who has decided too little is told before.
     require_two_labels(library)
     from lightfast.runs.library_pile import RetrainOptions
-    from lightfast.runs.library_retrain import retrain_library
+    from lightfast.runs.library_retrain import OrderDone, retrain_library
     from lightfast.runs.options import RunOptions
 
     # Begun again after a kill, a job whose model is in the ledger has been done.
@@ -149,7 +149,10 @@ def _retrain(library: Library, given: RetrainArguments, report: Reporter, by: in
         return done
     wanted = RetrainOptions(model=given.model, margin=given.margin, promote=given.promote, by=by, order=order)
     options = RunOptions(device=given.device, seed=given.seed, report=report)
-    return retrain_library(library, options, wanted)
+    try:
+        return retrain_library(library, options, wanted)
+    except OrderDone as done_meanwhile:
+        return done_meanwhile.answer
 
 
 def _robustness(library: Library, given: RobustnessArguments, report: Reporter, _by: int | None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from lightfast.base.errors import DataError
 from lightfast.base.plain import as_json
@@ -102,13 +102,17 @@ def pictures_with_features(
 
 def confirmed_classes(library: Library, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
     """(int64 (N,), the class that people confirmed of each picture of `ids`, −1 where none or several; class
-    names).
+    names, in the library's own words). Labels that left the taxonomy are none.
     """
+    own = labels.alias("own")
     with library.store.read() as connection:
         rows = connection.execute(
-            select(tags.c.asset_id, labels.c.name)
+            select(tags.c.asset_id, own.c.name)
             .join(labels, labels.c.id == tags.c.label_id)
+            .join(own, own.c.id == func.coalesce(labels.c.same_as_id, labels.c.id))
             .where(tags.c.state == "confirmed", tags.c.decision_id.isnot(None))
+            .where(labels.c.retired_at.is_(None), own.c.retired_at.is_(None))
+            .distinct()
         ).all()
     names = sorted({row.name for row in rows})
     place, number = (

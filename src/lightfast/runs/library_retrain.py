@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
@@ -86,6 +87,14 @@ class _Read:
     seen: int = 0
 
 
+class OrderDone(Exception):
+    """What was ordered is in the ledger already; `answer` is what came of it, as JSON."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        super().__init__("this order is done")
+        self.answer = answer
+
+
 def retrain_library(
     library: Library, options: RunOptions, retrain_options: RetrainOptions | None = None
 ) -> RetrainResult:
@@ -97,7 +106,8 @@ def retrain_library(
         options: `seed`, `device`, `image_size`, `near_duplicates` and `report` count.
         retrain_options: model, margin, whether to promote.
 
-    Raises DataError for too few decisions, and where another retraining runs.
+    Raises DataError for too few decisions, and where another retraining runs; OrderDone where what is ordered
+    has been done.
     """
     wanted = retrain_options or RetrainOptions()
     if not 0 <= wanted.margin < 1 or not 0 < wanted.share < 1:
@@ -106,6 +116,8 @@ def retrain_library(
     wait = _DYING_SECONDS if wanted.order else 0.0
     wanted = replace(wanted, order=wanted.order or secrets.token_hex(8))
     with exclusively(library, "retrain", wait):
+        # Somebody else may have been at this order until now: its run is not to be trained over.
+        _require_undone(library, wanted.order)
         before = next((one for one in list_models(library.store) if one.in_use), None)
         pile = make_pile(library, options, wanted)
         # The model in use is read first: where its run is gone, nothing has been trained in vain.
@@ -127,6 +139,13 @@ def retrain_library(
             after = _read(tagger, pile)
         judged = _judged(wanted, pile, (before, read), (facts.run, after), uses)
         return library.store.act(lambda connection: _write(connection, wanted, pile, facts, (before, judged)))
+
+
+def _require_undone(library: Library, order: str) -> None:
+    with library.store.read() as connection:
+        done = answer_to(connection, order)
+    if done is not None:
+        raise OrderDone(done)
 
 
 def _next_folder(library: Library, order: str) -> Path:

@@ -96,6 +96,7 @@ def _queue(
     probs: NDArray[np.float32] | None,
     names: list[str],
 ) -> int:
+    """How many wait now: of what was decided while it was chosen nothing is asked any more."""
     guesses = [None] * len(found.rows) if probs is None else probs[found.rows].argmax(axis=1).tolist()
     numbers = label_numbers(connection, [names[one] for one in set(guesses) if one is not None])
     entries = [
@@ -110,4 +111,5 @@ def _queue(
             zip(found.rows.tolist(), guesses, found.reasons, strict=True)
         )
     ]
-    return enqueue(connection, entries)
+    taken = _taken(connection)
+    return enqueue(connection, [one for one in entries if one["asset_id"] not in taken])

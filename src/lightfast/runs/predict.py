@@ -173,8 +173,7 @@ def _tag_drawings(run: str, paths: Sequence[str], options: RunOptions, said: Row
         for path in paths
         for block in read_drawings(classifier, tagger, path, options, every_stroke=said.every_stroke)
     )
-    # Strokes are taken apart where they are read.
-    return tag_with(tagger, (), options, row_options=replace(said, every_stroke=False), drawings=blocks)
+    return tag_with(tagger, (), options, row_options=said, drawings=blocks)
 
 
 def _chosen_by(run: str, card: ModelCard) -> Path:
@@ -205,11 +204,7 @@ def tag_with(
     sayings, tally = PredictionColumns(card, said.top, said.client), _Tally()
     marks = (*[NEEDS_REVIEW] * (review is not None), *[SEEN] * known)
     rows: list[dict[str, Any]] = []
-    listing, named = _listed(paths, options)
-    if said.every_stroke:
-        require_strokes(named, listing.resolver)
-    # One after the other as they are read, so that never two are held.
-    arrays = (load_array(one, card, options, every_stroke=said.every_stroke) for one in named)
+    listing, arrays = _listed(card, paths, options, said)
     tally.unreadable += listing.unreadable
 
     def keep(columns: Mapping[str, Sequence[Any]], _probs: object) -> None:
@@ -344,11 +339,17 @@ def _sorted(paths: Sequence[str], options: RunOptions) -> tuple[list[str], list[
     return [text for text in paths if text not in arrays], arrays, resolver
 
 
-def _listed(paths: Sequence[str], options: RunOptions) -> tuple[Listing, list[str]]:
-    """(the picture files, arrays and names of data sets)."""
-    files, arrays, resolver = _sorted(paths, options)
+def _listed(
+    card: ModelCard, paths: Sequence[str], options: RunOptions, said: RowOptions
+) -> tuple[Listing, Iterable[Ingest]]:
+    """(the picture files, what arrays and names of data sets hold: one read after the other, so that never
+    two are held).
+    """
+    files, named, resolver = _sorted(paths, options)
     listing = picture_entries(files, options.report, resolver) if files else Listing((), resolver=resolver)
-    return listing, arrays
+    if said.every_stroke and paths:
+        require_strokes(named, listing.resolver)
+    return listing, (load_array(one, card, options, every_stroke=said.every_stroke) for one in named)
 
 
 def _read(

@@ -41,14 +41,17 @@ class OnceRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         super().__init__(path, endpoint, **more)
-        names = {one.alias.lower() for one in self.dependant.header_params}
-        if not (self.methods or set()) <= SAFE and HEADER.lower() not in names:
+        if not (self.methods or set()) <= SAFE and not self._keeps_keys():
             extra = dict(self.openapi_extra or {})
             self.openapi_extra = {**extra, "parameters": [*extra.get("parameters", []), _PARAMETER]}
 
+    def _keeps_keys(self) -> bool:
+        """Whether what the route orders is named by the key: begun again, it is the same order."""
+        return HEADER.lower() in {one.alias.lower() for one in self.dependant.header_params}
+
     def get_route_handler(self) -> _Handler:
         """The handler, with the look at the table around it."""
-        handle = super().get_route_handler()
+        handle, again = super().get_route_handler(), self._keeps_keys()
 
         async def once(request: Request) -> Response:
             key = request.headers.get(HEADER)
@@ -56,17 +59,18 @@ class OnceRoute(APIRoute):
                 return await handle(request)
             if not 1 <= len(key) <= 200:
                 raise HttpProblem(422, f"{HEADER} has {len(key)} signs", cure="Send 1 to 200.")
-            return await _once(request, handle, key)
+            return await _once(request, handle, key, again=again)
 
         return once
 
 
-async def _once(request: Request, handle: _Handler, key: str) -> Response:
+async def _once(request: Request, handle: _Handler, key: str, *, again: bool) -> Response:
+    """`again`: one that is under work may be handled again, as after a kill of the server that had it."""
     service: Service = request.app.state.service
     store = service.library.store
     name, body = _digest(request, key), hashlib.sha256(await request.body()).hexdigest()
     before = await run_in_threadpool(store.act, lambda connection: _begun(connection, name, body))
-    if before is not None:
+    if before is not None and not (again and before.status is None and before.body == body):
         return _again(before, body)
     try:
         response = await handle(request)

@@ -33,11 +33,13 @@ class Recent(Generic[Value]):
     def keep(self, name: str, value: Value, began: tuple[int, float]) -> None:
         """Hold what was looked up since `began`, unless all was forgotten meanwhile."""
         turn, moment = began
+        # What is forgotten by another thread from here on takes these values with it.
+        held = self._held
         if turn != self._turn:
             return
-        if len(self._held) >= _MOST:
-            self._held.clear()
-        self._held[name] = (value, moment + self._seconds)
+        if len(held) >= _MOST:
+            held.clear()
+        held[name] = (value, moment + self._seconds)
 
     def forget(self) -> None:
         """Hold nothing any more, nor what is being looked up now. May be called from any thread."""

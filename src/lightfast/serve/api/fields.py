@@ -28,10 +28,25 @@ def _named(text: str) -> str:
     return text
 
 
+def _writable_within(value: dict[str, Any]) -> dict[str, Any]:
+    """Plain JSON whose texts are all writable, however deep they lie."""
+    waiting: list[Any] = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            _writable(one)
+        elif isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+    return value
+
+
 RowId = Annotated[int, Field(ge=1, le=_LARGEST)]
 PathId = Annotated[int, Path(ge=1, le=_LARGEST)]
 ShownName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_named)]
 FreeText = Annotated[str, Field(max_length=2_000), AfterValidator(_writable)]
+PlainArguments = Annotated[dict[str, Any], AfterValidator(_writable_within)]
 ActKey = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_writable)]
 RoleChoice = Literal["viewer", "reviewer", "admin"]
 PageSize = Annotated[int, Field(ge=1, le=500)]

@@ -16,7 +16,7 @@ from lightfast.base.plain import as_json
 from lightfast.library.job_progress import log_path
 from lightfast.library.jobs import ENDED, Job, JobState, job, list_jobs
 from lightfast.library.ledger import LEDGER_MARGIN
-from lightfast.serve.api.fields import IdempotencyKey, PageSize
+from lightfast.serve.api.fields import IdempotencyKey, PageSize, PlainArguments
 from lightfast.serve.auth.person import Person, Reviewer
 from lightfast.serve.once import OnceRoute
 from lightfast.serve.problems import HttpProblem
@@ -51,7 +51,7 @@ class NewJob(BaseModel):
     """A job to order: its kind and the arguments of that kind."""
 
     kind: Annotated[str, Field(pattern="^[a-z_-]{1,40}$", examples=["embed"])]
-    arguments: dict[str, Any] = {}
+    arguments: PlainArguments = {}
 
 
 @job_routes.get("")

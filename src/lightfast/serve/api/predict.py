@@ -154,9 +154,10 @@ async def _predicted(
     uploads: Sequence[Upload],
     numbers: Sequence[int | None],
 ) -> PredictAnswer:
-    held = served.model.ready or await run_in_threadpool(served.model.current)
     client = person.client or options.client
     words = await run_in_threadpool(_words, served, client) if client else None
+    # The last before it is asked: one that was held while a database was waited for may be closed by then.
+    held = served.model.ready or await run_in_threadpool(served.model.current)
     try:
         waiting = [held.batcher.ask(one) for one in uploads]
     except Overloaded as error:

@@ -10,11 +10,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import func, select
 
 from lightfast.base.errors import LightfastError
-from lightfast.library.browse import AssetCard, asset_cards
+from lightfast.library.browse import AssetCard, asset_cards, client_asset_ids
+from lightfast.library.schema import assets
 from lightfast.library.search.hits import search_tags
-from lightfast.library.summary import summarise
+from lightfast.library.summary import LibrarySummary, summarise
 from lightfast.serve.auth.person import COOKIE, Person, identify
 from lightfast.serve.auth.tokens import csrf_token
 from lightfast.serve.service import Served, Service
@@ -52,7 +54,7 @@ class PageFiles(StaticFiles):
 @page_routes.get("/")
 def start_page(request: Request, served: Served) -> Response:
     """What the library holds, and what to do next; empty: a place to drop pictures on."""
-    return _page(request, served, "start", counts=lambda: summarise(served.library))
+    return _page(request, served, "start", counts=lambda: _counts(served, request))
 
 
 @page_routes.get("/review")
@@ -151,6 +153,16 @@ def _first_pictures(served: Service, request: Request, query: str) -> tuple[Asse
         return ()
     with served.library.store.read() as connection:
         return asset_cards(connection, [one.asset_id for one in found.hits], client, blind_to=blind)
+
+
+def _counts(served: Service, request: Request) -> LibrarySummary | dict[str, int]:
+    """What the library holds; for a client how many pictures it may see, and nothing else."""
+    person = identify(request)
+    if person is None or person.client is None:
+        return summarise(served.library)
+    own = client_asset_ids(person.client).where(assets.c.unreadable.is_(None)).subquery()
+    with served.library.store.read() as connection:
+        return {"pictures": connection.execute(select(func.count()).select_from(own)).scalar_one()}
 
 
 def _shared(names: tuple[str, ...], kind: str, ends: str = "") -> Response:

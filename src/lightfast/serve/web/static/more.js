@@ -1,6 +1,7 @@
 // Owns the wish for more pictures to decide: a job chooses those whose labels would teach most, and its progress is shown meanwhile.
 import { post } from "./api.js";
 import { jobCard } from "./live.js";
+import { counted } from "./numbers.js";
 import { on, part, say } from "./say.js";
 
 const COUNT = 50;
@@ -16,7 +17,7 @@ export function offerMore(come) {
         button.disabled = false;
         if (last.state !== "done") return;
         place.replaceChildren();
-        say(`${last.result.queued.toLocaleString("en")} pictures wait for you.`, { seconds: 3 });
+        say(`${counted(last.result.queued, "picture")} ${last.result.queued === 1 ? "waits" : "wait"} for you.`, { seconds: 3 });
         await come();
       }));
     } catch (error) {
