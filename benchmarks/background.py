@@ -117,7 +117,8 @@ def main() -> None:
     words = ["--trainings", str(given.trainings), "--limit", str(given.limit), "--seed", str(given.seed)]
     command = ["python", "benchmarks/background.py", *words]
     found: list[dict[str, Any]] = []
-    before = [name for name, _ in parts if (given.runs / name).is_file()]
+    names = [name for name, _ in parts]
+    before = list(filter(lambda name: (given.runs / name).is_file(), names))
     for name, make in parts:
         found.append(kept(given.runs / name, make))
         made = [one for one in found if "biased" in one]
@@ -125,7 +126,7 @@ def main() -> None:
         facts: dict[str, Any] = {"threads": 1, "load_average": round(load, 1)}
         facts["provenance"] = about("", given.seed, None, command)
         # Of an earlier start, maybe of other code; and what this one has not come to.
-        facts |= {"kept": before, "missing": [one for one, _ in parts[len(found) :]]}
+        facts |= {"kept": before, "missing": names[len(found) :]}
         # After every part: what was stopped has what it measured.
         write_json(OUT, {"seed": given.seed, "planted": made, "photographs": shown, **facts})
 

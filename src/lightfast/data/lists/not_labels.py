@@ -66,15 +66,7 @@ def with_not_labels(
     size of the others; those of other parts would be tested on, and are left out, as are those whose label
     another row gives. Raises DataError where that is the label that they are said not to have.
     """
-    labels = _labels(loaded)
-    for row, name in others:
-        if labels.get(row.id) == name:
-            raise DataError(
-                f"{row.id}: one row gives the label {name!r}, and another says that it is not {name!r}",
-                expected="one of them",
-                cure="Keep the row that is right.",
-            )
-    mine = [(row, name) for row, name in others if row.part == "train" and row.id not in labels]
+    mine = _unlabelled(loaded, others)
     by_picture, notes = not_these([(row.id, name) for row, name in mine], loaded.train.class_names)
     rows = {row.id: row for row, _ in mine if row.id in by_picture}
     if not rows or loaded.train.labels is None:
@@ -94,6 +86,21 @@ def with_not_labels(
         unreadable=(*loaded.unreadable, *read.unreadable),
         notes=(*loaded.notes, *notes, said),
     )
+
+
+def _unlabelled(
+    loaded: LoadedData, others: Sequence[tuple[ManifestRow, str]]
+) -> list[tuple[ManifestRow, str]]:
+    """Those of the train part that have no label; raises DataError where a label is ruled out."""
+    labels = _labels(loaded)
+    for row, name in others:
+        if labels.get(row.id) == name:
+            raise DataError(
+                f"{row.id}: one row gives the label {name!r}, and another says that it is not {name!r}",
+                expected="one of them",
+                cure="Keep the row that is right.",
+            )
+    return [(row, name) for row, name in others if row.part == "train" and row.id not in labels]
 
 
 def _labels(loaded: LoadedData) -> dict[str, str]:
