@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lightfast.experiments.few_validation import FOLDS, fold_losses
+from lightfast.experiments.few_validation import HEAD_FOLDS, fold_losses
 from lightfast.train.linear import LinearData, LinearSettings
 
 
@@ -50,7 +50,7 @@ def test_a_mirror_image_does_not_teach_the_fold_in_which_its_picture_is_read() -
     assert found.losses[:96].mean() > 0.95 * np.log(3)
 
 
-@pytest.mark.parametrize(("count", "known"), [(3 * FOLDS, True), (3 * FOLDS - 3, False)])
+@pytest.mark.parametrize(("count", "known"), [(3 * HEAD_FOLDS, True), (3 * HEAD_FOLDS - 3, False)])
 def test_too_few_of_a_class_are_not_compared(count: int, known: bool) -> None:
     found = fold_losses(*_rows(count, 3), slice(None), 3, LinearSettings())
     assert (found is not None) is known

@@ -20,7 +20,7 @@ from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.calibration import fit_temperature
-from lightfast.experiments.few_validation import FEW_VALIDATION, FOLDS, FoldLosses, fold_losses
+from lightfast.experiments.few_validation import FEW_VALIDATION, HEAD_FOLDS, FoldLosses, fold_losses
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.infer import predict_logits
@@ -78,7 +78,7 @@ class _Found:
     folds: FoldLosses | None = None
 
     @property
-    def told(self) -> float | None:
+    def compared_loss(self) -> float | None:
         """The loss by which it was compared with its like."""
         return self.tried.loss if self.tried.fold_loss is None else self.tried.fold_loss
 
@@ -366,7 +366,7 @@ def _best(found: Sequence[_Found]) -> _Found:
 def _why(chosen: _Found, found: Sequence[_Found]) -> str:
     own = chosen.tried
     others = [
-        f"{one.tried.name} {one.told:.3f}"
+        f"{one.tried.name} {one.compared_loss:.3f}"
         if (one.folds is None) is (chosen.folds is None)
         else f"{one.tried.name} {one.tried.loss:.3f} on validation pictures, where it has {own.loss:.3f}"
         for one in found
@@ -375,9 +375,9 @@ def _why(chosen: _Found, found: Sequence[_Found]) -> str:
     rule = "; of ways within one standard error the cheaper is kept" if others else ""
     beside, few = f" against {', '.join(others)}" if others else "", f"{len(chosen.losses):,}"
     if chosen.folds is None:
-        return f"{own.name}: validation loss {chosen.told:.3f}{beside} ({few} pictures){rule}"
-    pictures = f"{len(chosen.folds.losses):,} training and validation pictures in {FOLDS} parts"
+        return f"{own.name}: validation loss {chosen.compared_loss:.3f}{beside} ({few} pictures){rule}"
+    pictures = f"{len(chosen.folds.losses):,} training and validation pictures in {HEAD_FOLDS} parts"
     return (
-        f"{own.name}: loss out of fold {chosen.told:.3f}{beside} ({pictures}, as there are only {few} for "
+        f"{own.name}: loss out of fold {chosen.compared_loss:.3f}{beside} ({pictures}, as there are only {few} for "
         f"validation){rule}"
     )

@@ -14,7 +14,7 @@ from lightfast.train.linear import LinearData, LinearSettings, fit_linear
 
 FEW_VALIDATION = 100
 """With fewer validation pictures than this a difference of losses on them is mostly chance."""
-FOLDS = 5
+HEAD_FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +55,19 @@ def fold_losses(
     )
     read = np.concatenate([np.arange(count), np.arange(len(train.targets), len(both.targets))])
     labels = both.targets[read]
-    if np.bincount(labels, minlength=classes).min() < FOLDS:
+    if np.bincount(labels, minlength=classes).min() < HEAD_FOLDS:
         return None
     # Every fifth picture of a class chooses strengths, where it is not read.
     order = generator(settings.seed, "strengths out of fold").permutation(len(labels))
     chooses = np.empty(len(labels), dtype=bool)
-    chooses[order[np.argsort(labels[order], kind="stable")]] = np.arange(len(labels)) % FOLDS == 0
+    chooses[order[np.argsort(labels[order], kind="stable")]] = np.arange(len(labels)) % HEAD_FOLDS == 0
 
     def fit_and_predict(rest: NDArray[np.intp], fold: NDArray[np.intp]) -> NDArray[np.floating]:
         asked = chooses[groups[rest]]
         head = fit_linear(both.take(rest[~asked]), both.take(rest[asked]), classes, settings)
         return head.probs(both.features[fold])
 
-    probs = out_of_fold_probs(both.targets, FOLDS, settings.seed, fit_and_predict, groups)[read]
+    probs = out_of_fold_probs(both.targets, HEAD_FOLDS, settings.seed, fit_and_predict, groups)[read]
     logits = np.log(np.maximum(probs, 1e-12))
     cooled = logits / fit_temperature(logits, labels)
     cooled -= np.logaddexp.reduce(cooled, axis=1, keepdims=True)
