@@ -378,6 +378,6 @@ def _why(chosen: _Found, found: Sequence[_Found]) -> str:
         return f"{own.name}: validation loss {chosen.compared_loss:.3f}{beside} ({few} pictures){rule}"
     pictures = f"{len(chosen.folds.losses):,} training and validation pictures in {HEAD_FOLDS} parts"
     return (
-        f"{own.name}: loss out of fold {chosen.compared_loss:.3f}{beside} ({pictures}, as there are only {few} for "
-        f"validation){rule}"
+        f"{own.name}: loss out of fold {chosen.compared_loss:.3f}{beside} ({pictures}, as there are only "
+        f"{few} for validation){rule}"
     )
