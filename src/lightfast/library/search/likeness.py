@@ -21,7 +21,7 @@ from lightfast.library.search.conditions import CompiledQuery, compile_query
 from lightfast.library.search.cursor import read_cursor, state_mark, write_cursor
 from lightfast.library.search.hits import SearchPage, describe_assets, require_limit
 from lightfast.library.search.postgres_vectors import near_in_database, store_vectors
-from lightfast.library.search.ranked import LOOKED_UP, RankedRows, Scores, best_of, rank_rows
+from lightfast.library.search.ranked import LOOKED_UP, RankedRows, Scores, best_of, candidates_for, rank_rows
 from lightfast.library.search.reduced import load_reduced
 
 DEEPEST = 1_000
@@ -227,7 +227,8 @@ def _ranked(
     scores = Scores(known, near, exact, rough=True)
     notes: tuple[str, ...] = ()
     if connection.dialect.name == "postgresql" and compiled.few(connection, LOOKED_UP) is None:
-        rows, why = near_in_database(connection, compiled, (reduced.name, small, len(known)), wanted, own)
+        counts = (wanted, candidates_for(wanted, len(known)))
+        rows, why = near_in_database(connection, compiled, (reduced.name, small, len(known)), counts, own)
         if rows is not None:
             return best_of(scores, rows, wanted), ()
         notes = (why,)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, func, select, text
 from sqlalchemy.exc import OperationalError
 
-from lightfast.curate.neighbours import CANDIDATES
 from lightfast.library.feature_files import FeatureFile
 from lightfast.library.library import Library
 from lightfast.library.schema import assets
@@ -55,7 +54,7 @@ def near_in_database(
     connection: Connection,
     query: CompiledQuery,
     asked: tuple[str, NDArray[np.float32], int],
-    wanted: int,
+    counts: tuple[int, int],
     without: Sequence[int] = (),
 ) -> tuple[NDArray[np.int64] | None, str]:
     """(rows of the candidates among the pictures that satisfy `query`, ""), or (None, why the index could not
@@ -65,16 +64,15 @@ def near_in_database(
         connection: the state of the library that is searched.
         query: what must hold.
         asked: name of the axes, direction (R,) on them, and how many pictures there are.
-        wanted: results; four times as many candidates are sought.
+        counts: results that are wanted, and candidates that are sought.
         without: assets that are left out.
     """
-    name, direction, count = asked
+    (name, direction, count), (wanted, need) = asked, counts
     table = _vector_table(name, len(direction))
     if table.name not in _tables(connection):
         return None, _MISSING
     if _rows_in(connection, table) < count:
         return None, _MISSING
-    need = CANDIDATES * wanted
     for setting in (
         f"hnsw.ef_search = {min(1_000, max(_SEARCHED, need))}",
         "hnsw.iterative_scan = relaxed_order",
