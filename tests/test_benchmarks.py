@@ -49,7 +49,6 @@ LACKING = {
     "rotted": ASKED_SINCE | {"spread"},
     "scaling": ASKED_SINCE | {"spread", "packages", "load", "date"},
     "select": ASKED_SINCE | {"python", "packages", "load", "date"},
-    "serve_speed": {"spread"},
     "startup": ASKED_SINCE | {"n", "load"},
     "svhn-paper": ASKED_SINCE | {"load"},
     "tagging-speed": ASKED_SINCE | {"packages", "load", "date"},
