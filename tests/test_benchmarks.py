@@ -40,7 +40,6 @@ LACKING = {
     "mnist-c-paper": ASKED_SINCE | {"load"},
     "near-duplicates": ASKED_SINCE | {"packages", "load", "date"},
     "objects": ASKED_SINCE | {"packages", "load", "date"},
-    "pages": {"spread"},
     "peer-recipe": ASKED_SINCE | {"packages", "load", "date"},
     "persons_hour": ASKED_SINCE | {"n", "python", "packages", "load", "date"},
     "perturbations-cpu": ASKED_SINCE | {"load"},

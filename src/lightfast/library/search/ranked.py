@@ -90,6 +90,9 @@ def rank_rows(
         rows = _highest(near, take)
         there = matching_among(connection, query, scores.known.asset_ids[rows])
         rows = _kept(rows[np.isin(scores.known.asset_ids[rows], there)], scores.known, without)
+        if scores.rough:
+            # Among those that match; here, where they are nearest, their share is most often the larger.
+            need = min(need, candidates_for(wanted, len(near) * len(rows) // take))
         if len(rows) >= need:
             return best_of(scores, rows[:need], wanted)
         take = int(take * max(2.0, _SPARE * need / max(1, len(rows))))
