@@ -1,4 +1,6 @@
-"""What goes wrong, as `application/problem+json` (RFC 9457) with a cure."""
+"""What goes wrong, as `application/problem+json` (RFC 9457) with a cure. Where things lie on the server stands in
+it for admins alone; the log has it for whoever looks after the server.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from lightfast.base.errors import (
     StorageError,
     UnknownName,
 )
+from lightfast.serve.places import without_places
 
 MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("lightfast.serve")
@@ -46,9 +49,14 @@ class HttpProblem(Exception):
         return JSONResponse(body, self.status, self.headers, MEDIA_TYPE)
 
 
-def problem_of(error: LightfastError) -> HttpProblem:
-    """An error of the rooms below as a refusal: what the caller can mend is 4xx."""
+def problem_of(error: LightfastError, *, places: bool) -> HttpProblem:
+    """An error of the rooms below as a refusal: what the caller can mend is 4xx. `places`: whether the caller
+    is told where things lie on the server.
+    """
     detail, cure = error.without_cure, error.cure
+    if not places and (plain := (without_places(detail), without_places(cure))) != (detail, cure):
+        _LOG.warning("refused: %s", error)
+        detail, cure = plain
     if isinstance(error, StorageError):
         full = "full" in detail or "quota" in detail
         return HttpProblem(507 if full else 503, detail, cure=cure, headers={} if full else _RETRY)
@@ -65,8 +73,8 @@ def add_problem_handlers(app: FastAPI) -> None:
         return error.response()
 
     @app.exception_handler(LightfastError)
-    async def _failed(_request: Request, error: LightfastError) -> JSONResponse:
-        return problem_of(error).response()
+    async def _failed(request: Request, error: LightfastError) -> JSONResponse:
+        return problem_of(error, places=getattr(request.state, "sees_places", False)).response()
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

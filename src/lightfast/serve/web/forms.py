@@ -67,7 +67,7 @@ def _made(request: Request, served: Service, said: Mapping[str, str]) -> Respons
     except HttpProblem as problem:
         return _page(request, served, person, said, f"{problem.detail}. {problem.cure}".strip())
     except LightfastError as error:
-        refusal = problem_of(error)
+        refusal = problem_of(error, places=person.sees_places)
         return _page(request, served, person, said, f"{refusal.detail}. {refusal.cure}".strip())
     return _page(request, served, person, made=made)
 
