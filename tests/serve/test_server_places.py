@@ -1,4 +1,4 @@
-"""Where things lie on the server is told to admins alone: others read names of files without their folders."""
+"""Where things lie on the server is told to admins alone: others read names of files without folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serve.conftest import Running, running, upload
+from serve.conftest import running, upload
 from sqlalchemy import Connection
 
 from lightfast.base.errors import StorageError
@@ -55,7 +55,9 @@ def asked(library: Library, run: Path, tmp_path: Path) -> Iterator[Asked]:
             for name, role, client in people
         }
     with running(library, ServeSettings(port=0, work=False)) as served:
-        by = {name: served.client(headers={"Authorization": f"Bearer {one}"}) for name, one in secrets.items()}
+        by = {
+            name: served.client(headers={"Authorization": f"Bearer {one}"}) for name, one in secrets.items()
+        }
         upload(by["admin"], 2)
         yield Asked(by, tmp_path, number, job)
         for one in by.values():
@@ -77,7 +79,15 @@ def answers(client: httpx.Client, asked: Asked) -> dict[str, str]:
     """What somebody is told by every address that may speak of the server's files, refusals too."""
     model, job = f"/api/models/{asked.model}", f"/api/jobs/{asked.job}"
     paths = ["/api/models", model, "/api/jobs", job, f"{job}/log", f"{job}/events", "/api/search?like=1"]
-    paths += ["/api/explain/1", "/api/repair/1", "/api/clusters", "/api/session", "/metrics", "/api/human", "/"]
+    paths += [
+        "/api/explain/1",
+        "/api/repair/1",
+        "/api/clusters",
+        "/api/session",
+        "/metrics",
+        "/api/human",
+        "/",
+    ]
     return {path: client.get(path).text for path in paths}
 
 
@@ -132,8 +142,11 @@ def test_nobody_who_is_not_known_reads_where_the_database_lies(
         ("/srv/my own pictures/a.jpg: no such file", "a.jpg: no such file"),
         ("'/srv/a/b', '/srv/c/d'", "'b', 'd'"),
         ("copy /srv/a to /srv/c/d.", "copy a to d."),
-        ("lightfast evaluate /srv/run /srv/run/pile.csv --out /srv/run/x", "lightfast evaluate run pile.csv --out x"),
-        ("File \"/usr/lib/python3/site.py\", line 3", 'File "site.py", line 3'),
+        (
+            "lightfast evaluate /srv/run /srv/run/pile.csv --out /srv/run/x",
+            "lightfast evaluate run pile.csv --out x",
+        ),
+        ('File "/usr/lib/python3/site.py", line 3', 'File "site.py", line 3'),
         ("~/pictures/a.jpg", "a.jpg"),
         (r"C:\Users\ada\run is no folder", "run is no folder"),
         ("postgresql://ada@db.example/archive cannot be reached", "the database cannot be reached"),

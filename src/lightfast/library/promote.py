@@ -79,6 +79,15 @@ def promoted_number(connection: Connection) -> int | None:
     ).scalar()
 
 
+def in_use_now(connection: Connection) -> int | None:
+    """The number of the model in use, which stays so until the transaction ends: whoever promotes another one
+    or takes it back waits for that. None where none is in use.
+    """
+    # SQLite has one writer anyway.
+    connection.execute(select(models.c.id).order_by(models.c.id).with_for_update())
+    return promoted_number(connection)
+
+
 def promote_model(store: Store, model: int | str, by: int | None = None) -> LibraryModel:
     """Use a model, named by its number or its name (of several the newest), from now on; `by` is the number
     of the user who wants it, for the audit.
@@ -96,6 +105,7 @@ def promote_model(store: Store, model: int | str, by: int | None = None) -> Libr
 
 def use_model(connection: Connection, number: int, by: int | None = None) -> None:
     """`promote_model` of a known number inside a transaction."""
+    in_use_now(connection)
     connection.execute(
         update(models).where(models.c.id == number).values(promoted_at=now(), rolled_back_at=None)
     )

@@ -174,12 +174,12 @@ def get_human_results(
     everybody = unfinished and person.role == "admin"
     counted = [one.person for one in places if everybody or one.finished]
     baseline = test.results(counted)
-    baseline = replace(baseline, notes=shown(baseline.notes, places=person.sees_places))
+    notes, scored = (shown(one, places=person.sees_places) for one in (test.facts.notes, baseline.notes))
     return HumanResults(
         id=test_id,
-        baseline=baseline,
+        baseline=replace(baseline, notes=scored),
         unfinished=[one.person for one in places if not one.finished],
-        notes=[*shown(test.facts.notes, places=person.sees_places), *baseline.notes, *_labelled_notes(test.facts, counted)],
+        notes=[*notes, *scored, *_labelled_notes(test.facts, counted)],
     )
 
 

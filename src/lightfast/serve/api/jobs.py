@@ -67,8 +67,8 @@ def get_jobs(query: Annotated[JobQuery, Query()], served: Served, person: Review
             before=query.cursor,
             count=min(500, query.limit + 1),
         )
-    items = list(found[: query.limit])
-    return JobPage(items=[_told(one, person) for one in items], next=items[-1].id if len(found) > query.limit else None)
+    items = [_told(one, person) for one in found[: query.limit]]
+    return JobPage(items=items, next=items[-1].id if len(found) > query.limit else None)
 
 
 @job_routes.post("", status_code=202)

@@ -38,6 +38,8 @@ def get_readiness(served: Served) -> Health:
 
 @operation_routes.get("/metrics", response_class=Response)
 async def get_metrics(served: Served, person: Viewer) -> Response:
-    """Counters and times in Prometheus's text format; not for a client's viewer: they count everybody's work."""
+    """Counters and times in Prometheus's text format. They count everybody's work: a client's viewer is
+    refused.
+    """
     require_unscoped(person)
     return Response(served.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -98,7 +98,8 @@ def look_up(service: Service, connection: Connection, sender: Sender) -> Person 
         return found
     found = _by_secret(connection, sender.session, "session") if sender.session else None
     if found is None and service.is_local(connection):
-        return Person(service.owner(connection), service.settings.local_user, "admin", None, "local")
+        owner = service.owner(connection, writes=sender.writes)
+        return Person(owner, service.settings.local_user, "admin", None, "local")
     if found is not None:
         require_page(sender)
     return found

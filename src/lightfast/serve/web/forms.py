@@ -9,14 +9,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from lightfast.base.errors import LightfastError
 from lightfast.library.accounts import list_accounts
 from lightfast.library.schema import labels
+from lightfast.library.users import ROLES
 from lightfast.serve.api.fields import PathId
+from lightfast.serve.api.session import PasswordChange, change_password, log_out
 from lightfast.serve.api.tokens import NewToken, TokenSecret, delete_token, get_tokens, post_token
 from lightfast.serve.auth.person import Person, identify, require_role
 from lightfast.serve.problems import HttpProblem, problem_of
@@ -34,7 +36,7 @@ def people_page(request: Request, served: Served) -> Response:
     person = identify(request)
     if person is None:
         return RedirectResponse(f"/login?next={request.url.path}", 303)
-    return _page(request, served, person)
+    return _page(request, served, person, changed="changed" in request.query_params)
 
 
 @form_routes.post("/people/tokens")
@@ -54,6 +56,43 @@ async def revoke_token_by_form(token_id: PathId, request: Request, served: Serve
         return RedirectResponse("/people", 303)
 
     return await run_in_threadpool(revoke)
+
+
+@form_routes.post("/people/password")
+async def change_password_by_form(request: Request, served: Served) -> Response:
+    """Change the own password; the page that comes back says so, or why not."""
+    said = {name: str(value) for name, value in (await request.form()).items()}
+    return await run_in_threadpool(_changed, request, served, said)
+
+
+@form_routes.post("/people/log-out")
+async def log_out_by_form(request: Request, served: Served) -> Response:
+    """Log out here."""
+    said = {name: str(value) for name, value in (await request.form()).items()}
+
+    def leave() -> Response:
+        response = RedirectResponse("/login", 303)
+        log_out(request, response, served, _sender(request, said))
+        return response
+
+    return await run_in_threadpool(leave)
+
+
+def _changed(request: Request, served: Service, said: Mapping[str, str]) -> Response:
+    person, page = _sender(request, said), Response()
+    try:
+        wanted = PasswordChange(
+            password=SecretStr(said.get("password", "")), new_password=SecretStr(said.get("new_password", ""))
+        )
+        change_password(wanted, request, page, served, person)
+    except ValidationError as error:
+        return _page(request, served, person, mistaken=error.errors()[0]["msg"])
+    except HttpProblem as problem:
+        return _page(request, served, person, mistaken=f"{problem.detail}. {problem.cure}".strip())
+    # The page has to have the token of the new session, which the browser gets with it.
+    response = RedirectResponse("/people?changed=1", 303)
+    response.headers["set-cookie"] = page.headers["set-cookie"]
+    return response
 
 
 def _made(request: Request, served: Service, said: Mapping[str, str]) -> Response:
@@ -84,8 +123,13 @@ def _page(
     said: Mapping[str, str] | None = None,
     refused: str = "",
     made: TokenSecret | None = None,
+    *,
+    mistaken: str = "",
+    changed: bool = False,
 ) -> Response:
-    """The page; only an admin is told who else there is. A refusal has the status 422."""
+    """The page; only an admin is told who else there is. A refusal has the status 422: `refused` of a token,
+    `mistaken` of a password.
+    """
     admin = person.role == "admin"
     with served.library.store.read() as connection:
         clients = tuple(connection.execute(_CLIENTS).scalars()) if admin else ()
@@ -97,8 +141,12 @@ def _page(
         "said": said or {},
         "refused": refused,
         "secret": made and made.secret,
+        "admin": admin,
+        "roles": ROLES[: ROLES.index(person.role) + 1],
+        "mistaken": mistaken,
+        "changed": changed,
     }
     response = rendered(request, served, "people", person, parts)
-    if refused:
+    if refused or mistaken:
         response.status_code = 422
     return response
