@@ -1,5 +1,5 @@
-"""What goes wrong, as `application/problem+json` (RFC 9457) with a cure. Where things lie on the server is for
-admins alone; the log has it for whoever looks after the server.
+"""What goes wrong, as `application/problem+json` (RFC 9457) with a cure. Where things lie on the server
+is said to admins alone; the log has it for whoever looks after the server.
 """
 
 from __future__ import annotations

@@ -88,14 +88,20 @@ def log_in(login: Login, request: Request, response: Response, served: Served) -
 def change_password(
     wanted: PasswordChange, request: Request, response: Response, served: Served, person: Viewer
 ) -> SessionAnswer:
-    """Change the own password, which the present one allows: tokens and sessions end, and a new session is set
-    as the cookie. Wrong ones count as logins.
+    """Change the own password, which the present one allows: tokens and sessions end, and a new session is
+    set as the cookie. Wrong ones count as logins.
     """
     if person.by != "session":
         why = "a password is changed by whoever logged in with it"
         raise HttpProblem(403, why, cure="Log in, or ask an admin: PATCH /api/users/ID.")
     address = _address(request)
-    _checked(served, Login(name=person.name, password=wanted.password), address)
+    try:
+        _checked(served, Login(name=person.name, password=wanted.password), address)
+    except HttpProblem as problem:
+        if problem.status != 401:
+            raise
+        cure = "Type it again, or ask an admin for a new one."
+        raise HttpProblem(422, "the present password is wrong", cure=cure) from problem
     kept = hash_password(wanted.new_password.get_secret_value())
     with served.library.store.write() as connection:
         alter_account(connection, person.id, person.id, {"password_hash": kept})

@@ -5,11 +5,12 @@ checks. The token against forged requests stands in a field of the form, where a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
@@ -19,7 +20,7 @@ from lightfast.library.schema import labels
 from lightfast.library.users import ROLES
 from lightfast.serve.api.fields import PathId
 from lightfast.serve.api.session import PasswordChange, change_password, log_out
-from lightfast.serve.api.tokens import NewToken, TokenSecret, delete_token, get_tokens, post_token
+from lightfast.serve.api.tokens import NewToken, delete_token, get_tokens, post_token
 from lightfast.serve.auth.person import Person, identify, require_role
 from lightfast.serve.problems import HttpProblem, problem_of
 from lightfast.serve.service import Served, Service
@@ -36,7 +37,7 @@ def people_page(request: Request, served: Served) -> Response:
     person = identify(request)
     if person is None:
         return RedirectResponse(f"/login?next={request.url.path}", 303)
-    return _page(request, served, person, changed="changed" in request.query_params)
+    return _page(request, served, person, _Shown(changed="changed" in request.query_params))
 
 
 @form_routes.post("/people/tokens")
@@ -81,14 +82,12 @@ async def log_out_by_form(request: Request, served: Served) -> Response:
 def _changed(request: Request, served: Service, said: Mapping[str, str]) -> Response:
     person, page = _sender(request, said), Response()
     try:
-        wanted = PasswordChange(
-            password=SecretStr(said.get("password", "")), new_password=SecretStr(said.get("new_password", ""))
-        )
-        change_password(wanted, request, page, served, person)
+        given = {name: said.get(name, "") for name in PasswordChange.model_fields}
+        change_password(PasswordChange.model_validate(given), request, page, served, person)
     except ValidationError as error:
-        return _page(request, served, person, mistaken=error.errors()[0]["msg"])
+        return _page(request, served, person, _Shown(mistaken=f"The new one: {error.errors()[0]['msg']}"))
     except HttpProblem as problem:
-        return _page(request, served, person, mistaken=f"{problem.detail}. {problem.cure}".strip())
+        return _page(request, served, person, _Shown(mistaken=f"{problem.detail}. {problem.cure}".strip()))
     # The page has to have the token of the new session, which the browser gets with it.
     response = RedirectResponse("/people?changed=1", 303)
     response.headers["set-cookie"] = page.headers["set-cookie"]
@@ -102,13 +101,15 @@ def _made(request: Request, served: Service, said: Mapping[str, str]) -> Respons
         made = post_token(NewToken.model_validate(given), request, served, person)
     except ValidationError as error:
         first = error.errors()[0]
-        return _page(request, served, person, said, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        refused = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     except HttpProblem as problem:
-        return _page(request, served, person, said, f"{problem.detail}. {problem.cure}".strip())
+        refused = f"{problem.detail}. {problem.cure}".strip()
     except LightfastError as error:
         refusal = problem_of(error, places=person.sees_places)
-        return _page(request, served, person, said, f"{refusal.detail}. {refusal.cure}".strip())
-    return _page(request, served, person, made=made)
+        refused = f"{refusal.detail}. {refusal.cure}".strip()
+    else:
+        return _page(request, served, person, _Shown(secret=made.secret))
+    return _page(request, served, person, _Shown(said, refused))
 
 
 def _sender(request: Request, said: Mapping[str, str]) -> Person:
@@ -116,20 +117,21 @@ def _sender(request: Request, said: Mapping[str, str]) -> Person:
     return require_role(identify(request, csrf=said.get("csrf", "")), "viewer")
 
 
-def _page(
-    request: Request,
-    served: Service,
-    person: Person,
-    said: Mapping[str, str] | None = None,
-    refused: str = "",
-    made: TokenSecret | None = None,
-    *,
-    mistaken: str = "",
-    changed: bool = False,
-) -> Response:
-    """The page; only an admin is told who else there is. A refusal has the status 422: `refused` of a token,
-    `mistaken` of a password.
+@dataclass(frozen=True)
+class _Shown:
+    """What a page says of the form before it: what was typed and why a token was refused, or its secret; why
+    the password was not changed, or that it was.
     """
+
+    said: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
+    secret: str = ""
+    mistaken: str = ""
+    changed: bool = False
+
+
+def _page(request: Request, served: Service, person: Person, after: _Shown) -> Response:
+    """The page; only an admin is told who else there is. A refusal has the status 422."""
     admin = person.role == "admin"
     with served.library.store.read() as connection:
         clients = tuple(connection.execute(_CLIENTS).scalars()) if admin else ()
@@ -138,15 +140,11 @@ def _page(
         "accounts": [one for one in accounts if one.disabled_at is None],
         "clients": clients,
         "tokens": [one for one in get_tokens(served, person).items if one.revoked_at is None],
-        "said": said or {},
-        "refused": refused,
-        "secret": made and made.secret,
         "admin": admin,
         "roles": ROLES[: ROLES.index(person.role) + 1],
-        "mistaken": mistaken,
-        "changed": changed,
+        **vars(after),
     }
     response = rendered(request, served, "people", person, parts)
-    if refused or mistaken:
+    if after.refused or after.mistaken:
         response.status_code = 422
     return response

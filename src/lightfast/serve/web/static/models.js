@@ -2,11 +2,14 @@
 import { get, post } from "./api.js";
 import { jobCard } from "./live.js";
 import { showModel } from "./model_card.js";
-import { between, day, fixed, pointsBetween, tenths } from "./numbers.js";
+import { between, day, fixed, moment, pointsBetween, tenths } from "./numbers.js";
 import { button, cell, make, numeral, on, part, say, sayFailed } from "./say.js";
 
 /** The model whose card is open. */
 let open = Number(location.hash.slice(1)) || 0;
+
+/** When it was taken into use, and by whom. @param {any} one */
+const promoted = (one) => (one.promoted_at ? `${moment(one.promoted_at)}${one.promoted_by ? ` by ${one.promoted_by}` : ""}` : `not yet; added ${day(one.added_at)}`);
 
 /** @param {any} one */
 function modelRow(one) {
@@ -17,7 +20,7 @@ function modelRow(one) {
   if (one.in_use) name.append(" ", make("span", { className: "badge use", textContent: "in use" }));
   const others = one.class_names.length - 5;
   return make("tr", {}, name, numeral(tenths(accuracy)), numeral(interval ? `${between(interval)}${n ? `, n ${fixed(n)}` : ""}` : ""),
-    cell(one.class_names.slice(0, 5).join(", ") + (others > 0 ? ` and ${others} more` : "")), cell(day(one.promoted_at ?? one.added_at)),
+    cell(one.class_names.slice(0, 5).join(", ") + (others > 0 ? ` and ${others} more` : "")), cell(promoted(one)),
     cell(make("div", { className: "row" }, ...(one.in_use ? [] : [button("Use it", () => act(`/api/models/${one.id}/promote`, `${one.name} is in use.`))]))));
 }
 
