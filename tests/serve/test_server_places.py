@@ -113,7 +113,7 @@ def test_what_is_left_says_what_to_do(asked: Asked):
     assert found["arguments"] == {"sources": ["my photos"]}
     refused = reviewer.get("/api/search?like=1").json()
     assert refused["detail"] == "the pictures have no features yet"
-    assert refused["cure"] == "lightfast library embed library"
+    assert refused["cure"] == "Make them: the job `embed`, or lightfast library embed library."
     (model,) = reviewer.get("/api/models").json()["items"]
     assert model["run"] == "blobs"
 

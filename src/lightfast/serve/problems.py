@@ -27,6 +27,7 @@ from lightfast.serve.places import without_places
 MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("lightfast.serve")
 _RETRY = {"Retry-After": "5"}
+_FITTING = "See /api/openapi.json for what fits."
 _CURES = {
     404: "See /api/openapi.json for what there is.",
     405: "See /api/openapi.json for the methods of this address.",
@@ -62,7 +63,7 @@ def problem_of(error: LightfastError, *, places: bool) -> HttpProblem:
         return HttpProblem(507 if full else 503, detail, cure=cure, headers={} if full else _RETRY)
     kinds = ((NotFoundError, 404), (UnknownName, 404), (ConflictError, 409), (InputError, 422))
     status = next((number for kind, number in kinds if isinstance(error, kind)), 500)
-    return HttpProblem(status, detail, cure=cure)
+    return HttpProblem(status, detail, cure=cure or _FITTING)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -78,17 +79,25 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        found = [{"where": ".".join(map(str, one["loc"])), "says": one["msg"]} for one in error.errors()[:20]]
+        found = [{"where": ".".join(map(str, one["loc"])), "says": _says(one)} for one in error.errors()[:20]]
         first = found[0] if found else {"where": "request", "says": "it does not fit"}
-        problem = HttpProblem(
-            422, f"{first['where']}: {first['says']}", cure="See /api/openapi.json for what fits."
-        )
+        problem = HttpProblem(422, f"{first['where']}: {first['says']}", cure=_FITTING)
         return problem.response(errors=found)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         cure = _CURES.get(error.status_code, "")
         return HttpProblem(error.status_code, str(error.detail), cure=cure, headers=error.headers).response()
+
+
+def _says(wrong: Mapping[str, Any]) -> str:
+    """What is wrong with a value, never the value. Of a secret's length pydantic speaks as of a list's."""
+    said, about = str(wrong["msg"]), wrong.get("ctx", {})
+    if wrong["type"] in ("too_short", "too_long") and isinstance(wrong.get("input"), str):
+        most = wrong["type"] == "too_long"
+        bound = f"at most {about['max_length']}" if most else f"at least {about['min_length']}"
+        return f"it has {about['actual_length']} signs, expected {bound}"
+    return said.removeprefix("Value error, ")
 
 
 def failure(error: BaseException) -> HttpProblem:

@@ -7,13 +7,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 from serve.conftest import Running
-from serve.web.conftest import Visitor
+from serve.web.conftest import PASSWORD, Visitor, logged_in
 from sqlalchemy import insert
 
-from lightfast.library.accounts import add_account
 from lightfast.library.schema import labels
 from lightfast.library.users import user_number
-from lightfast.serve.auth.passwords import hash_password
 
 
 def test_a_token_is_shown_once_and_revoked(empty: Running, visit: Callable[..., Visitor]):
@@ -136,33 +134,7 @@ def test_what_happened_is_told_newest_first_by_kind_and_in_pages(
     page.wait_for_selector("#history-none:not([hidden])")
 
 
-PASSWORD, OTHER = "correct horse battery", "another horse, another battery"
-
-
-@pytest.fixture
-def peopled(waiting: Running) -> Running:
-    """A server on which an admin, a reviewer and a client's viewer have passwords."""
-    with waiting.library.store.write() as connection:
-        for name, role, client in (
-            ("chief", "admin", None),
-            ("grace", "reviewer", None),
-            ("buyer", "viewer", "acme"),
-        ):
-            add_account(connection, name, role, hash_password(PASSWORD), client)
-    return waiting
-
-
-def logged_in(served: Running, visit: Callable[..., Visitor], name: str, **options: bool) -> Visitor:
-    """The people page of somebody who has logged in."""
-    with served.client() as client:
-        client.post("/api/session", json={"name": name, "password": PASSWORD})
-        cookies = [
-            {"name": key, "value": value, "url": served.address} for key, value in client.cookies.items()
-        ]
-    visitor = visit(served, "/healthz", **options)
-    visitor.page.context.add_cookies(cookies)
-    visitor.go("/people")
-    return visitor
+OTHER = "another horse, another battery"
 
 
 @pytest.mark.parametrize(("name", "role"), [("grace", "reviewer"), ("buyer", "viewer")])

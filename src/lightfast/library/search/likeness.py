@@ -111,7 +111,8 @@ def default_source(library: Library) -> str:
     """
     kept = sources_of(library)
     if not kept:
-        raise DataError("the pictures have no features yet", cure=f"lightfast library embed {library.folder}")
+        how = f"Make them: the job `embed`, or lightfast library embed {library.folder}."
+        raise DataError("the pictures have no features yet", cure=how)
     if len(kept) > 1 and WORDS_OF not in kept:
         raise SettingsError("`source`", expected=f"one of {', '.join(kept)}", got="none")
     return WORDS_OF if WORDS_OF in kept else next(iter(kept))

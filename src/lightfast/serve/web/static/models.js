@@ -21,7 +21,7 @@ function modelRow(one) {
   const others = one.class_names.length - 5;
   return make("tr", {}, name, numeral(tenths(accuracy)), numeral(interval ? `${between(interval)}${n ? `, n ${fixed(n)}` : ""}` : ""),
     cell(one.class_names.slice(0, 5).join(", ") + (others > 0 ? ` and ${others} more` : "")), cell(promoted(one)),
-    cell(make("div", { className: "row" }, ...(one.in_use ? [] : [button("Use it", () => act(`/api/models/${one.id}/promote`, `${one.name} is in use.`))]))));
+    cell(make("div", { className: "row" }, ...(one.in_use || !part("models").dataset.may ? [] : [button("Use it", () => act(`/api/models/${one.id}/promote`, `${one.name} is in use.`))]))));
 }
 
 /** @param {any} one */
@@ -38,7 +38,7 @@ async function look() {
   part("models").replaceChildren(...items.toReversed().map(modelRow));
   part("table").hidden = !items.length;
   part("nothing").hidden = items.length > 0;
-  part("tag").hidden = !used;
+  part("tag").hidden = !used || !part("card").dataset.allowed;
   part("rollback").disabled = items.filter((/** @type {any} */ one) => one.promoted_at && !one.rolled_back_at).length < 2;
   part("ledger").replaceChildren(...ledger.toReversed().map(ledgerRow));
   part("ledger-part").hidden = !ledger.length;
@@ -68,4 +68,4 @@ addEventListener("hashchange", () => {
   look().catch(sayFailed);
 });
 look().catch(sayFailed);
-get("/api/jobs?state=waiting&state=running").then(({ items }) => part("running").append(...items.map(watched)), () => {});
+if (part("card").dataset.allowed) get("/api/jobs?state=waiting&state=running").then(({ items }) => part("running").append(...items.map(watched)), () => {});
