@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import numpy as np
@@ -153,7 +154,11 @@ def test_a_caller_who_goes_away_is_not_computed_for(plain_served: Running, monke
         first = pool.submit(client.post, "/api/predict", **body)
         while not sizes:
             threading.Event().wait(0.01)
-        for path, sent in (("/api/predict", body), ("/api/predict/strokes", {"json": DRAWING})):
+        asked: list[tuple[str, dict[str, Any]]] = [
+            ("/api/predict", body),
+            ("/api/predict/strokes", {"json": DRAWING}),
+        ]
+        for path, sent in asked:
             with pytest.raises(httpx.ReadTimeout), plain_served.client() as hasty:
                 hasty.post(path, timeout=1, **sent)
         end = time.monotonic() + 20

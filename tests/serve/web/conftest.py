@@ -182,7 +182,7 @@ def logged_in(served: Running, visit: Callable[..., Visitor], name: str, **optio
         cookies = [
             {"name": key, "value": value, "url": served.address} for key, value in client.cookies.items()
         ]
-    visitor = visit(served, "/healthz", **options)
+    visitor = visit(served, "/login", **options)
     visitor.page.context.add_cookies(cookies)
     visitor.go("/people")
     return visitor
