@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _WORD = r"""[^/\s"`]"""
 _INSIDE = rf"""{_WORD}*[^/\s"`,;:')]"""
@@ -20,7 +20,7 @@ _PLACES = (
     # What PostgreSQL's driver says of a server that does not answer.
     (re.compile(r' (?:at|on socket) "[^"]*"(?: \([^)]*\))?(?:, port \d+)?'), ""),
 )
-Told = TypeVar("Told")
+_Value = TypeVar("_Value")
 
 
 def without_places(text: str) -> str:
@@ -28,11 +28,11 @@ def without_places(text: str) -> str:
     return "\n".join(map(_plain, text.split("\n")))
 
 
-def shown(told: Told, *, places: bool) -> Told:
+def shown(value: _Value, *, places: bool) -> _Value:
     """Plain JSON as it is, where the reader sees `places`; for others every text within, however deep, is
     `without_places`. Names of fields stay as they are.
     """
-    return told if places else _without(told)
+    return value if places else _without(value)
 
 
 def _plain(line: str) -> str:
@@ -43,11 +43,12 @@ def _plain(line: str) -> str:
     return line
 
 
-def _without(told: Told) -> Told:
-    if isinstance(told, str):
-        return without_places(told)  # pyright: ignore[reportReturnType]
-    if isinstance(told, Mapping):
-        return {name: _without(value) for name, value in told.items()}  # pyright: ignore[reportReturnType]
-    if isinstance(told, list | tuple):
-        return type(told)(_without(one) for one in told)
-    return told
+def _without(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_places(value)
+    if isinstance(value, Mapping):
+        return {name: _without(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        parts = [_without(one) for one in value]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    return value

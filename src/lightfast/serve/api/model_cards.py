@@ -17,7 +17,7 @@ from lightfast.runs.library_confusion import ConfusionPictures, LibraryConfusion
 from lightfast.runs.library_model_card import library_model_card
 from lightfast.runs.library_review_cost import ReviewCost, review_costs
 from lightfast.serve.api.fields import PageSize, PathId, ShownName
-from lightfast.serve.api.models import told_model
+from lightfast.serve.api.models import model_for
 from lightfast.serve.auth.person import Reviewer
 from lightfast.serve.places import shown
 from lightfast.serve.service import Served
@@ -116,7 +116,7 @@ def get_model(model_id: PathId, served: Served, person: Reviewer) -> ModelCardAn
     """One model: its figures, and what was measured with it; where its run lies is told to admins."""
     card = library_model_card(served.library, library_model(served.library.store, model_id))
     told = {name: getattr(card, name) for name in ModelCardAnswer.model_fields}
-    told = shown(told, places=person.sees_places) | {"model": told_model(card.model, person)}
+    told = shown(told, places=person.sees_places) | {"model": model_for(card.model, person)}
     return ModelCardAnswer.model_validate(told)
 
 

@@ -48,7 +48,7 @@ def get_models(served: Served, person: Viewer) -> ModelList:
     client's words, and neither figures nor retrainings, which are of everybody's pictures.
     """
     store = served.library.store
-    models = [told_model(one, person) for one in list_models(store)]
+    models = [model_for(one, person) for one in list_models(store)]
     if person.client is None:
         return ModelList(items=models, ledger=list(read_ledger(store)))
     with store.read() as connection:
@@ -77,7 +77,7 @@ def promote(model_id: PathId, served: Served, person: Admin) -> LibraryModel:
     return promote_model(served.library.store, model_id, person.id)
 
 
-def told_model(model: LibraryModel, person: Person) -> LibraryModel:
+def model_for(model: LibraryModel, person: Person) -> LibraryModel:
     """The model as this person is told of it: but for admins its run is called without its folder."""
     if person.sees_places or model.run.startswith("hf-hub:"):
         return model
