@@ -68,7 +68,7 @@ def ended(client: httpx.Client, job: dict) -> dict:
     return last
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(180)
 def test_every_route(toured: Running, blob_file: str, run: Path, blobs: ImageSet):
     seen = Recorder(toured.app)
     with toured.client(event_hooks={"response": [seen]}) as client:
