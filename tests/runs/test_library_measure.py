@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from fixtures.runs import blob_file, run, trained_run
 from library.brightness import add_greys, confirm, numbers_of, truth_of
+from sqlalchemy import select
 
 from lightfast.base.errors import ConflictError, NotFoundError
 from lightfast.base.progress import silent
 from lightfast.library.library import Library, create_library
 from lightfast.library.promote import LibraryModel, library_model
+from lightfast.library.schema import audit
 from lightfast.library.tag import ModelFacts, register_model
 from lightfast.runs.library_kinds import JOB_KINDS
 from lightfast.runs.library_measure import measure_curve, measure_robustness
@@ -21,6 +25,7 @@ from lightfast.runs.library_retrain import retrain_library
 from lightfast.runs.options import RunOptions
 from lightfast.train.recipe import Recipe
 
+__all__ = ["blob_file", "run", "trained_run"]
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -56,6 +61,35 @@ def test_damage_is_measured_on_what_was_held_out_and_stands_on_the_card(
     assert len(steps) > 1
     scorings = (library.folder / model.run / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()
     assert "measure robustness" in json.loads(scorings[-1])["command"]
+
+
+def test_each_measurement_counts_as_a_look_at_the_untouched_part(trained: tuple[Library, LibraryModel]):
+    library, model = trained
+    before = _uses(library)
+    first = measure_robustness(library, model.id, RunOptions(), "camera", 4)
+    second = measure_curve(library, model.id, RunOptions(), repeats=1)
+    assert (first.held_out_uses, second.held_out_uses) == (len(before), len(before) + 1)
+    robust, curve = _uses(library)[len(before) :]
+    assert robust == {"run": model.name, "robustness": "camera", "n": 4}
+    assert curve == {"run": model.name, "learning_curve": "mlp", "n": 12}
+
+
+def _uses(library: Library) -> list[dict]:
+    """What was noted of every look at the untouched part."""
+    with library.store.read() as connection:
+        wanted = select(audit.c.detail).where(audit.c.act == "held-out scored").order_by(audit.c.id)
+        return list(connection.execute(wanted).scalars())
+
+
+def test_pictures_that_are_not_the_librarys_own_do_not_count(
+    trained: tuple[Library, LibraryModel], run: Path, tmp_path: Path
+):
+    library, _ = trained
+    own = shutil.copytree(run, tmp_path / "blobs")
+    facts = ModelFacts("blobs", str(own), "blobs", ("left", "middle", "right"), {})
+    number, before = register_model(library.store, facts), len(_uses(library))
+    assert measure_robustness(library, number, RunOptions(), "camera", 4).held_out_uses is None
+    assert len(_uses(library)) == before
 
 
 def test_a_learning_curve_is_trained_as_the_model_was_and_goes_on_after_a_kill(

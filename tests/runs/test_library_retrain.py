@@ -6,6 +6,7 @@ import csv
 import logging
 import multiprocessing
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from lightfast.library.promote import list_models, promote_model, rollback_model
 from lightfast.library.remove import retire_label
 from lightfast.library.undo import undo
 from lightfast.library.users import user_number
+from lightfast.runs import library_retrain
 from lightfast.runs.folder import PILE_FILE
 from lightfast.runs.library_pile import RetrainOptions
 from lightfast.runs.library_retrain import RetrainResult, retrain_library
@@ -115,6 +117,43 @@ def test_the_ledger_tells_cost_gain_and_verdict_and_only_what_is_not_worse_is_us
     assert [one.verdict for one in entries] == ["first", "worse"]
     assert (entries[1].decisions, entries[1].figures["paired"]["lost"]) == (24, 6)
     assert (entries[1].before_model_id, entries[1].after_model_id) == (first.model_id, second.model_id)
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, before: str, act: Callable[[], object]) -> None:
+    """Let `act` happen once, just before the function `before` of a retraining is called."""
+    real, left = getattr(library_retrain, before), [act]
+
+    def first(*given: object, **named: object) -> object:
+        while left:
+            left.pop()()
+        return real(*given, **named)
+
+    monkeypatch.setattr(library_retrain, before, first)
+
+
+def test_what_is_promoted_while_a_model_is_trained_is_what_it_is_compared_with(
+    filled: Library, monkeypatch: pytest.MonkeyPatch
+):
+    first = _retrain(filled)
+    second = _retrain(filled, promote=False)
+    _meanwhile(monkeypatch, "train_run", lambda: promote_model(filled.store, second.model))
+    third = _retrain(filled, margin=0.99)
+    assert (third.before, third.promoted) == (second.model, True)
+    assert second.model in third.reason
+    entry = read_ledger(filled.store)[-1]
+    assert (entry.before_model_id, entry.after_model_id) == (second.model_id, third.model_id)
+    assert rollback_model(filled.store).name == second.model
+    assert rollback_model(filled.store).name == first.model
+
+
+def test_what_is_promoted_after_the_comparison_stays_in_use(filled: Library, monkeypatch: pytest.MonkeyPatch):
+    _retrain(filled)
+    second = _retrain(filled, promote=False)
+    _meanwhile(monkeypatch, "_judged", lambda: promote_model(filled.store, second.model))
+    third = _retrain(filled, margin=0.99)
+    assert not third.promoted
+    assert "another model was taken into use" in third.reason
+    assert [one.name for one in list_models(filled.store) if one.in_use] == [second.model]
 
 
 @on_sqlite

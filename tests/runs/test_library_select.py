@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 from library.pictures import fill
 from sqlalchemy import select
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.curate.select import select_next
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
+from lightfast.library.job_progress import JobProgress
+from lightfast.library.jobs import JobState, claim_job, end_job, free_jobs, job_again, new_job
 from lightfast.library.label_list import add_label
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
 from lightfast.library.remove import retire_label
 from lightfast.library.schema import assets, labels, queue_table
+from lightfast.runs.library_kinds import JOB_KINDS
 from lightfast.runs.library_select import choose_for_review
 from lightfast.runs.options import RunOptions
 
@@ -130,3 +136,41 @@ def test_what_is_decided_while_it_is_chosen_is_not_asked(
     monkeypatch.setattr("lightfast.runs.library_select.select_next", decided_meanwhile)
     assert choose_for_review(library, RunOptions(), COUNT).queued == COUNT - 1
     assert ends[3] not in {asset for asset, _ in chosen(library)}
+
+
+@pytest.mark.parametrize("state", ["waiting", "cancelled", "failed"])
+def test_a_job_that_was_killed_after_it_had_chosen_chooses_no_others(
+    library: Library, ends: list[int], state: JobState
+):
+    kind = JOB_KINDS.get("select")
+    given = kind.arguments.of(count=5)
+    with library.store.write() as connection:
+        number, _ = new_job(connection, "select", {"count": 5})
+        claim_job(connection, number, "first")
+    report = JobProgress(library, number, "first", logging.getLogger("test"))
+    result = as_json(kind.work(library, given, report, None))
+    before = chosen(library)
+    assert (len(before), result["queued"]) == (5, 5)
+    with library.store.write() as connection:
+        if state == "waiting":
+            # As the next worker does for one that died, or as one does that closes.
+            free_jobs(connection, "first")
+            claim_job(connection, number, "second")
+            end_job(connection, number, "second", "waiting")
+        else:
+            end_job(connection, number, "first", state)
+            job_again(connection, number)
+        claim_job(connection, number, "third")
+    report = JobProgress(library, number, "third", logging.getLogger("test"))
+    assert as_json(kind.work(library, given, report, None)) == result
+    assert chosen(library) == before
+
+
+def test_a_choice_whose_commit_was_not_acknowledged_is_made_once(library: Library, ends: list[int]):
+    with library.store.write() as connection:
+        number, _ = new_job(connection, "select", {"count": 5})
+    first = choose_for_review(library, RunOptions(), 5, number)
+    assert choose_for_review(library, RunOptions(), 5, number).queued == first.queued == 5
+    assert len(chosen(library)) == 5
+    assert choose_for_review(library, RunOptions(), 5).queued == 5
+    assert len(chosen(library)) == 10

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from fixtures.databases import database, library, postgres_server
+from fixtures.databases import database, library, own_postgres, postgres_server
 from fixtures.exported import kit, small
 from fixtures.runs import blob_file, run, trained_run
 from PIL import Image
@@ -24,7 +24,17 @@ from lightfast.serve.app import create_app
 from lightfast.serve.listening import EndingServer, address_of, listen
 from lightfast.serve.settings import ServeSettings
 
-__all__ = ["blob_file", "database", "kit", "library", "postgres_server", "run", "small", "trained_run"]
+__all__ = [
+    "blob_file",
+    "database",
+    "kit",
+    "library",
+    "own_postgres",
+    "postgres_server",
+    "run",
+    "small",
+    "trained_run",
+]
 
 
 @dataclass(frozen=True)

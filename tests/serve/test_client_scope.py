@@ -12,6 +12,8 @@ from sqlalchemy import insert, select
 
 from lightfast.library.accounts import add_account
 from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.ledger import Spent, write_ledger
+from lightfast.library.promote import promote_model
 from lightfast.library.remove import delete_assets
 from lightfast.library.schema import labels
 from lightfast.library.tag import ModelFacts, register_model
@@ -144,7 +146,53 @@ def test_models_show_no_folders_and_the_own_words_alone(
             found.append(other.get("/api/models").json()["items"][0])
     assert [one["run"] for one in found] == ["first", "first", "/srv/secret/first"]
     assert [one["class_names"] for one in found] == [["Banane"], ["a", "b"], ["a", "b"]]
-    assert found[0]["metrics"] == {"accuracy": 0.5}
+    assert [one["metrics"].get("accuracy") for one in found] == [None, 0.5, 0.5]
+
+
+def test_nothing_is_told_that_counts_everybodys_pictures(
+    served: Running, shop: tuple[httpx.Client, list[int]]
+):
+    client, _ = shop
+    library = served.library
+    facts = ModelFacts("first", "runs/first", "d", ("a", "b"), {"accuracy": 0.5, "n": 4321})
+    number = register_model(library.store, facts)
+    with library.store.write() as connection:
+        boss = user_number(connection, "boss", "admin")
+        write_ledger(connection, (None, number), Spent(987, 65.4, 1), {"n": 4321}, "first")
+        secret = issue_secret(connection, boss, "token")[1]
+    promote_model(library.store, number, boss)
+    found = client.get("/api/models").json()
+    assert found["ledger"] == []
+    (model,) = found["items"]
+    assert (model["in_use"], model["metrics"], model["promoted_by"]) == (True, {}, None)
+    refused = client.get("/metrics")
+    assert refused.status_code == 403
+    assert "one client" in refused.json()["detail"]
+    with served.client(headers={"Authorization": f"Bearer {secret}"}) as admin:
+        assert "lightfast_predictions_total" in admin.get("/metrics").text
+        told = admin.get("/api/models").json()
+        assert [one["decisions"] for one in told["ledger"]] == [987]
+        assert told["items"][0]["promoted_by"] == "boss"
+
+
+def test_labels_count_the_own_pictures_alone(served: Running, shop: tuple[httpx.Client, list[int]]):
+    client, ids = shop
+    with served.library.store.write() as connection:
+        named = {row.name: row.id for row in connection.execute(select(labels))}
+        ada = user_number(connection, "ada")
+    # Rejected on a picture that is none of the client's, and confirmed on one that is deleted.
+    decide(served.library.store, ada, [ReviewAct(ids[1], "reject", named["b"])])
+    decide(served.library.store, ada, [ReviewAct(ids[2], "confirm", named["b"])], over=True)
+    delete_assets(served.library.store, ids[2:])
+    (label,) = client.get("/api/labels").json()["items"]
+    assert (label["name"], label["confirmed"], label["rejected"]) == ("Banane", 1, 0)
+
+
+def test_an_explanation_knows_the_own_words_alone(shop: tuple[httpx.Client, list[int]]):
+    client, ids = shop
+    answer = client.get(f"/api/explain/{ids[0]}", params={"label": "c"})
+    assert answer.status_code == 404
+    assert answer.json()["cure"] == "Known: Banane."
 
 
 def test_a_client_has_viewers_alone(served: Running):

@@ -252,4 +252,8 @@ def people(client: httpx.Client) -> None:
     assert [one["name"] for one in client.get("/api/users").json()["items"]] == ["ada", "owner"]
     assert client.patch(f"/api/users/{made['id']}", json={"client": None}).json()["role"] == "admin"
     assert [one["act"] for one in client.get("/api/audit").json()["items"][:2]] == ["user changed", "login"]
+    wanted = {"password": PASSWORD, "new_password": f"{PASSWORD} staple"}
+    changed = client.put("/api/session/password", json=wanted)
+    assert changed.json()["user"]["name"] == "ada"
+    client.headers["X-CSRF-Token"] = changed.json()["csrf"]
     assert client.delete("/api/session").status_code == 204

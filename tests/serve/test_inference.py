@@ -5,10 +5,14 @@ end.
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
-from serve.conftest import noise_picture
+from serve.conftest import Running, noise_picture
 
 from lightfast.data.decode.unreadable import UnreadablePicture
 from lightfast.library.uploads import Upload
@@ -16,6 +20,7 @@ from lightfast.serve.inference import MicroBatcher, Overloaded
 from lightfast.tagging.card import ModelCard
 from lightfast.tagging.runtime import Tagger
 
+DRAWING = {"strokes": [[[0, 0], [9, 9]]]}
 CARD = ModelCard("test", (4, 4, 3), ("dark", "bright"))
 
 
@@ -87,3 +92,80 @@ def test_close_answers_what_waits_and_takes_no_more():
     assert all(one.done() for one in waiting)
     with pytest.raises(Overloaded):
         batcher.submit(uploads(1)[0])
+
+
+def test_what_nobody_waits_for_any_more_takes_no_place_in_a_batch():
+    gate, sizes = threading.Event(), []
+
+    def slow(images: np.ndarray) -> np.ndarray:
+        gate.wait(30)
+        return brightness(images)
+
+    batcher = MicroBatcher(Tagger(CARD, slow, threads=1), sizes.append)
+    first = batcher.submit(uploads(1)[0])
+    while not sizes:
+        threading.Event().wait(0.01)
+    waiting = [batcher.submit(one) for one in uploads(260)]
+    for one in waiting[:200]:
+        one.cancel()
+    gate.set()
+    assert [one.result(30).shape for one in (first, *waiting[200:])] == [(2,)] * 61
+    batcher.close()
+    assert sizes == [1, 60]
+
+
+def test_what_was_given_up_keeps_nobody_out():
+    gate = threading.Event()
+
+    def slow(images: np.ndarray) -> np.ndarray:
+        gate.wait(30)
+        return brightness(images)
+
+    batcher = MicroBatcher(Tagger(CARD, slow, threads=1))
+    (picture,) = uploads(1)
+    # The thread takes some away at once.
+    waiting = [batcher.submit(picture) for _ in range(4_096)]
+    while len(batcher._waiting) < 4_096:
+        waiting.append(batcher.submit(picture))
+    with pytest.raises(Overloaded):
+        batcher.submit(picture)
+    for one in waiting:
+        one.cancel()
+    last = batcher.submit(picture)
+    gate.set()
+    assert last.result(30).shape == (2,)
+    batcher.close()
+
+
+def test_a_caller_who_goes_away_is_not_computed_for(plain_served: Running, monkeypatch: pytest.MonkeyPatch):
+    gate, sizes = threading.Event(), []
+
+    def slow(images: np.ndarray) -> np.ndarray:
+        gate.wait(30)
+        return brightness(images)
+
+    with plain_served.client() as client, ThreadPoolExecutor(2) as pool:
+        held = plain_served.app.state.service.model.current()
+        card = ModelCard("test", (28, 28, 3), ("dark", "bright"))
+        batcher = MicroBatcher(Tagger(card, slow, threads=1), sizes.append)
+        monkeypatch.setattr(held, "batcher", batcher)
+        monkeypatch.setattr(held, "tagger", batcher.tagger)
+        body = {"content": noise_picture(1), "headers": {"Content-Type": "image/png"}}
+        first = pool.submit(client.post, "/api/predict", **body)
+        while not sizes:
+            threading.Event().wait(0.01)
+        asked: list[tuple[str, dict[str, Any]]] = [
+            ("/api/predict", body),
+            ("/api/predict/strokes", {"json": DRAWING}),
+        ]
+        for path, sent in asked:
+            with pytest.raises(httpx.ReadTimeout), plain_served.client() as hasty:
+                hasty.post(path, timeout=1, **sent)
+        end = time.monotonic() + 20
+        while not all(one.answer.cancelled() for one in batcher._waiting) and time.monotonic() < end:
+            threading.Event().wait(0.05)
+        assert [one.answer.cancelled() for one in batcher._waiting] == [True, True]
+        gate.set()
+        assert first.result(30).status_code == 200
+        batcher.close()
+    assert sizes == [1]

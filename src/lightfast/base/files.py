@@ -100,9 +100,9 @@ def require_writable(path: Path, *, folder: bool = False) -> Path:
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, mode: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; moved onto it when the block ends well,
-    deleted when it does not.
+    deleted when it does not. `mode`: who may read it; None: as the user's umask says.
     """
     make_folder(path.parent)
     with storage_errors(path):
@@ -114,7 +114,7 @@ def atomic(path: Path) -> Iterator[Path]:
             # mkstemp makes private files; results should follow the user's umask like any other file.
             umask = os.umask(0)
             os.umask(umask)
-            temporary.chmod(0o666 & ~umask)
+            temporary.chmod(0o666 & ~umask if mode is None else mode)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -89,8 +89,9 @@ def lost(error: DBAPIError) -> bool:
     if any(words in text for words in _FIRST):
         return True
     busy = ("database is locked", "deadlock", "could not serialize", "server closed the connection")
-    away = ("connection refused", "connection failed", "the database system is", "terminating connection")
-    return error.connection_invalidated or any(words in text for words in (*busy, *away))
+    away = ("connection refused", "connection failed", "connection is bad", "connection timeout expired")
+    ending = ("the database system is", "terminating connection")
+    return error.connection_invalidated or any(words in text for words in (*busy, *away, *ending))
 
 
 @contextmanager

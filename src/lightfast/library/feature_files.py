@@ -121,7 +121,8 @@ def open_features(library: Library, connection: Connection, source: str) -> Feat
     count = counted_rows(connection, source)
     if not count or not (folder / _FORMAT_FILE).is_file():
         raise DataError(
-            f"the library has no features by {source}", cure=f"lightfast library embed {library.folder}"
+            f"the library has no features by {source}",
+            cure=f"Make them: the job `embed`, or lightfast library embed {library.folder}.",
         )
     known = _read_format(folder)
     if _whole_rows(folder, known) < count:

@@ -213,6 +213,18 @@ def _getting_on(done: int, total: int) -> dict[str, Any]:
     return {**moved, "in_vain": case((further, 0), else_=jobs.c.in_vain)}
 
 
+def keep_answer(connection: Connection, job_id: str, answer: Any) -> None:
+    """Note what a job has done, in the transaction that does it: begun again, it finds its answer by
+    `kept_answer` and does nothing twice.
+    """
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(result=answer))
+
+
+def kept_answer(connection: Connection, job_id: str) -> Any:
+    """What `keep_answer` noted of the job; None: it has done nothing yet."""
+    return connection.execute(select(jobs.c.result).where(jobs.c.id == job_id)).scalar()
+
+
 def end_job(
     connection: Connection,
     job_id: str,
@@ -222,10 +234,13 @@ def end_job(
     result: Any = None,
     error: str | None = None,
 ) -> bool:
-    """Put a job out of this worker's hand, ended, or back among the waiting; False where another has it."""
+    """Put a job out of this worker's hand, ended, or back among the waiting; False where another has it.
+    Without a `result` what `keep_answer` noted stays.
+    """
     ended = None if state == "waiting" else now()
     mine = update(jobs).where(jobs.c.id == job_id, jobs.c.worker == worker, jobs.c.state == "running")
-    values = {"state": state, "result": result, "error": error, "seconds_left": None}
+    values = {"state": state, "error": error, "seconds_left": None}
+    values |= {} if result is None else {"result": result}
     return connection.execute(mine.values(worker=None, ended_at=ended, **values)).rowcount > 0
 
 

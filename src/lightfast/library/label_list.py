@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError
 from lightfast.base.text import nfc
-from lightfast.library.schema import decision_table, labels, predictions, queue_table, tags
+from lightfast.library.client_view import seen_by_client
+from lightfast.library.schema import assets, decision_table, labels, predictions, queue_table, tags
 
 _STATES = ("confirmed", "suggested", "rejected")
 _USES = (
@@ -52,11 +53,28 @@ def list_labels(connection: Connection, client: str | None = None) -> tuple[Labe
     wanted = select(labels).order_by(labels.c.client, labels.c.name)
     if client is not None:
         wanted = wanted.where(labels.c.client == client)
-    counts: dict[int, dict[str, int]] = {}
-    counted = select(tags.c.label_id, tags.c.state, func.count()).group_by(tags.c.label_id, tags.c.state)
-    for label_id, state, count in connection.execute(counted):
-        counts.setdefault(label_id, {})[state] = count
+    counts = _counts(connection)
     return tuple(_row(row, counts.get(row.id, {})) for row in connection.execute(wanted))
+
+
+def list_client_labels(connection: Connection, client: str) -> tuple[LabelRow, ...]:
+    """A client's labels as its viewers see them: tags are counted on the pictures that they may see, those of
+    the library's label where the client's is another name of it.
+    """
+    wanted = select(labels).where(labels.c.client == client).order_by(labels.c.name)
+    seen = select(assets.c.id).where(assets.c.deleted_at.is_(None), seen_by_client(client))
+    counts = _counts(connection, tags.c.asset_id.in_(seen))
+    rows = connection.execute(wanted).all()
+    return tuple(_row(row, counts.get(row.same_as_id or row.id, {})) for row in rows)
+
+
+def _counts(connection: Connection, *where: ColumnElement[bool]) -> dict[int, dict[str, int]]:
+    """label → state → how many tags."""
+    counted = select(tags.c.label_id, tags.c.state, func.count()).where(*where)
+    found: dict[int, dict[str, int]] = {}
+    for label_id, state, count in connection.execute(counted.group_by(tags.c.label_id, tags.c.state)):
+        found.setdefault(label_id, {})[state] = count
+    return found
 
 
 def label_row(connection: Connection, label_id: int) -> LabelRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from sqlalchemy import Connection, Row, select, update
 from lightfast.base.errors import ConflictError, NotFoundError, UnknownName
 from lightfast.library.library import Library
 from lightfast.library.noting import note_audit
-from lightfast.library.schema import models
+from lightfast.library.schema import audit, models, users
 from lightfast.library.store import Store, now
+
+_PROMOTED = "model promoted"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class LibraryModel:
         metrics: of its run.
         added_at, promoted_at, rolled_back_at: when; None: never.
         in_use: whether it is the one that `library tag` takes.
+        promoted_by: the name of who promoted it last, or ordered the training that did; None: nobody did, or
+            nobody who is known.
     """
 
     id: int
@@ -39,14 +43,22 @@ class LibraryModel:
     promoted_at: datetime | None
     rolled_back_at: datetime | None
     in_use: bool = False
+    promoted_by: str | None = None
 
 
 def list_models(store: Store) -> tuple[LibraryModel, ...]:
     """Every model that the library knows, the oldest first."""
     with store.read() as connection:
-        used = promoted_number(connection)
+        used, by = promoted_number(connection), _promoters(connection)
         rows = connection.execute(select(models).order_by(models.c.id)).all()
-    return tuple(_model(row, used) for row in rows)
+    return tuple(replace(_model(row, used), promoted_by=by.get(row.id)) for row in rows)
+
+
+def _promoters(connection: Connection) -> dict[int, str | None]:
+    """model → who promoted it last, as the audit has it."""
+    noted = select(audit.c.detail, users.c.name).outerjoin(users, users.c.id == audit.c.user_id)
+    rows = connection.execute(noted.where(audit.c.act == _PROMOTED).order_by(audit.c.id))
+    return {row.detail["model_id"]: row.name for row in rows}
 
 
 def library_model(store: Store, number: int) -> LibraryModel:
@@ -67,6 +79,15 @@ def promoted_number(connection: Connection) -> int | None:
     ).scalar()
 
 
+def in_use_now(connection: Connection) -> int | None:
+    """The number of the model in use, which stays so until the transaction ends: whoever promotes another one
+    or takes it back waits for that. None where none is in use.
+    """
+    # SQLite has one writer anyway.
+    connection.execute(select(models.c.id).order_by(models.c.id).with_for_update())
+    return promoted_number(connection)
+
+
 def promote_model(store: Store, model: int | str, by: int | None = None) -> LibraryModel:
     """Use a model, named by its number or its name (of several the newest), from now on; `by` is the number
     of the user who wants it, for the audit.
@@ -84,10 +105,11 @@ def promote_model(store: Store, model: int | str, by: int | None = None) -> Libr
 
 def use_model(connection: Connection, number: int, by: int | None = None) -> None:
     """`promote_model` of a known number inside a transaction."""
+    in_use_now(connection)
     connection.execute(
         update(models).where(models.c.id == number).values(promoted_at=now(), rolled_back_at=None)
     )
-    note_audit(connection, by, "model promoted", model_id=number)
+    note_audit(connection, by, _PROMOTED, model_id=number)
 
 
 def rollback_model(store: Store, by: int | None = None) -> LibraryModel:

@@ -12,6 +12,7 @@ from lightfast.base.files import make_folder
 from lightfast.base.progress import Reporter
 from lightfast.base.settings import Settings
 from lightfast.library.job_progress import JobProgress
+from lightfast.library.jobs import kept_answer
 from lightfast.library.labelled import require_two_labels
 from lightfast.library.ledger import answer_to
 from lightfast.library.library import Library
@@ -130,8 +131,14 @@ def _select(library: Library, given: SelectArguments, report: Reporter, _by: int
     from lightfast.runs.library_select import choose_for_review
     from lightfast.runs.options import RunOptions
 
+    # Begun again after a kill, a job that has chosen is not to choose others as well.
+    number = report.job if isinstance(report, JobProgress) else ""
+    with library.store.read() as connection:
+        done = kept_answer(connection, number)
+    if done is not None:
+        return done
     options = RunOptions(device=given.device, seed=given.seed, report=report)
-    return choose_for_review(library, options, given.count)
+    return choose_for_review(library, options, given.count, number)
 
 
 def _retrain(library: Library, given: RetrainArguments, report: Reporter, by: int | None) -> Any:

@@ -12,10 +12,18 @@ from typing import Any
 from lightfast.base.errors import ConflictError
 from lightfast.base.files import load_json
 from lightfast.experiments.sweep_plan import SweepOptions
+from lightfast.library.held_out import count_use
 from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, library_model, run_of
 from lightfast.runs.evaluate import evaluate_run
-from lightfast.runs.folder import CURVE_FOLDER, METRICS_FILE, RECIPE_FILE, ROBUSTNESS_FOLDER, RUN_FILE
+from lightfast.runs.folder import (
+    CURVE_FOLDER,
+    METRICS_FILE,
+    PILE_FILE,
+    RECIPE_FILE,
+    ROBUSTNESS_FOLDER,
+    RUN_FILE,
+)
 from lightfast.runs.library_model_card import library_model_card
 from lightfast.runs.options import RunOptions
 from lightfast.runs.sweep import sweep_run
@@ -31,12 +39,15 @@ class ModelMeasurement:
         model_id, model: of which model.
         folder: where metrics.json and report.html of it lie.
         sentences: the result in words.
+        held_out_uses: how often the library's untouched part had been scored before; None: the model was
+            measured on other pictures.
     """
 
     model_id: int
     model: str
     folder: str
     sentences: tuple[str, ...]
+    held_out_uses: int | None = None
 
 
 def measure_robustness(
@@ -64,7 +75,8 @@ def measure_robustness(
         raise AssertionError("a suite was asked for")
     clean, damaged = 100 * found.clean_accuracy, 100 * found.robust_accuracy
     said = f"{found.suite}: {clean:.1f} % undamaged, {damaged:.1f} % on average over all damage"
-    return ModelMeasurement(model.id, model.name, str(folder), (said,))
+    uses = _count(library, run, settings, {"robustness": found.suite, "n": found.n})
+    return ModelMeasurement(model.id, model.name, str(folder), (said,), uses)
 
 
 def measure_curve(library: Library, model_id: int, options: RunOptions, repeats: int = 3) -> ModelMeasurement:
@@ -89,9 +101,18 @@ def measure_curve(library: Library, model_id: int, options: RunOptions, repeats:
     )
     # One after the other in this thread: a server works on it, which answers people meanwhile.
     asked = SweepOptions("train_size", values=_sizes(run, len(model.class_names)), repeats=repeats, jobs=1)
-    sweep_run(settings["source"], training, plan=_plan(run), sweep_options=asked)
+    found = sweep_run(settings["source"], training, plan=_plan(run), sweep_options=asked)
+    uses = _count(library, run, settings, {"learning_curve": found.model, "n": found.n_test})
     said = library_model_card(library, model).curve
-    return ModelMeasurement(model.id, model.name, str(folder), said)
+    return ModelMeasurement(model.id, model.name, str(folder), said, uses)
+
+
+def _count(library: Library, run: Path, settings: Mapping[str, Any], detail: Mapping[str, Any]) -> int | None:
+    """Note that the untouched part was scored, where the run learned from the library's own pile, and say how
+    often it was before.
+    """
+    own = Path(settings["source"]) == run / PILE_FILE and run.is_relative_to(library.runs)
+    return count_use(library.store, {"run": run.name, **detail}) if own else None
 
 
 def _run_of(library: Library, model_id: int) -> tuple[LibraryModel, Path, Mapping[str, Any]]:

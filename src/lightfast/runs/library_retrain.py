@@ -22,7 +22,7 @@ from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import count_use, put_held_out
 from lightfast.library.ledger import RetrainVerdict, answer_to, not_worse, verdict_of, write_ledger
 from lightfast.library.library import Library
-from lightfast.library.promote import LibraryModel, list_models, run_of, use_model
+from lightfast.library.promote import LibraryModel, in_use_now, list_models, run_of, use_model
 from lightfast.library.tag import ModelFacts, put_model
 from lightfast.runs.folder import PILE_FILE
 from lightfast.runs.library_pile import RetrainOptions, TrainingPile, make_pile, write_pile
@@ -137,8 +137,22 @@ def retrain_library(
             facts = model_facts(library, str(folder), tagger)
             uses = count_use(library.store, {"run": facts.run, "n": len(pile.held)})
             after = _read(tagger, pile)
+        before, read = _still_in_use(library, (before, read), pile, options)
         judged = _judged(wanted, pile, (before, read), (facts.run, after), uses)
         return library.store.act(lambda connection: _write(connection, wanted, pile, facts, (before, judged)))
+
+
+def _still_in_use(
+    library: Library,
+    before: tuple[LibraryModel | None, _Read | None],
+    pile: TrainingPile,
+    options: RunOptions,
+) -> tuple[LibraryModel | None, _Read | None]:
+    """What the new model is compared with: `before`, or what somebody promoted while it was trained."""
+    used = next((one for one in list_models(library.store) if one.in_use), None)
+    if used is None or (before[0] is not None and used.id == before[0].id):
+        return before if used is not None else (None, None)
+    return used, _read_by(run_of(library, used), pile, options)
 
 
 def _require_undone(library: Library, order: str) -> None:
@@ -180,6 +194,10 @@ def _write(
     if done is not None:
         # Written by a try whose acknowledgement was lost.
         return replace(result, model_id=done["model_id"])
+    used = in_use_now(connection)
+    if result.promoted and used != getattr(before, "id", None):
+        why = "not promoted: another model was taken into use a moment ago, with which it was not compared"
+        result = replace(result, promoted=False, reason=why)
     put_held_out(connection, pile.held_new)
     number = put_model(connection, facts, None if before is None else before.id)
     result = replace(result, model_id=number)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.curate.live_head import LiveHead
 from lightfast.curate.select import Known, Selection, select_next
 from lightfast.curate.selection.pool import NO_LABEL
+from lightfast.library.jobs import keep_answer, kept_answer
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
@@ -41,7 +43,7 @@ class ChosenForReview:
     notes: tuple[str, ...] = ()
 
 
-def choose_for_review(library: Library, options: RunOptions, count: int) -> ChosenForReview:
+def choose_for_review(library: Library, options: RunOptions, count: int, job_id: str = "") -> ChosenForReview:
     """Queue the pictures whose labels would teach most, ahead of what waits: while nobody has named two
     labels, those that stand for most others; then those that stand for most of which a head on the decided
     ones is unsure, with its guess as what is asked. Pictures without features get them first.
@@ -50,6 +52,7 @@ def choose_for_review(library: Library, options: RunOptions, count: int) -> Chos
         library: is written: its features, the queue.
         options: `device`, `seed`, `report`.
         count: at most so many; fewer where fewer are undecided.
+        job_id: of the job that wants it: begun again after a kill, it has chosen once (`jobs.kept_answer`).
 
     Raises DataError for fewer than four pictures, and where all of them are decided or wait already.
     """
@@ -67,8 +70,18 @@ def choose_for_review(library: Library, options: RunOptions, count: int) -> Chos
         )
     probs = _guessed(vectors, said, names)
     found = select_next(vectors, min(count, free), Known(known, None, probs, tuple(names)), seed=options.seed)
-    queued = library.store.act(lambda connection: _queue(connection, ids, found, probs, names))
-    return ChosenForReview(queued, len(ids) - free, free, found.strategy, found.notes)
+    made = ChosenForReview(0, len(ids) - free, free, found.strategy, found.notes)
+
+    def queue(connection: Connection) -> ChosenForReview:
+        done = kept_answer(connection, job_id)
+        if done is not None:
+            # By a try whose acknowledgement was lost.
+            return replace(made, queued=done["queued"])
+        result = replace(made, queued=_queue(connection, ids, found, probs, names))
+        keep_answer(connection, job_id, as_json(result))
+        return result
+
+    return library.store.act(queue)
 
 
 def _guessed(

@@ -50,7 +50,12 @@ class _Waiting:
     answer: Future[NDArray[np.float32]] | asyncio.Future[NDArray[np.float32]]
     loop: asyncio.AbstractEventLoop | None = None
 
-    def is_wanted(self) -> bool:
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.answer.cancelled()
+
+    def begin(self) -> bool:
         """Whether somebody still waits for it; a thread that does cannot turn away from here on."""
         if isinstance(self.answer, Future):
             return self.answer.set_running_or_notify_cancel()
@@ -95,6 +100,8 @@ class MicroBatcher:
 
     def _put(self, one: _Waiting) -> None:
         with self._some:
+            if len(self._waiting) >= _MOST_WAITING:
+                self._waiting = deque(one for one in self._waiting if not one.is_given_up)
             if self._closed or len(self._waiting) >= _MOST_WAITING:
                 raise Overloaded
             self._waiting.append(one)
@@ -113,15 +120,20 @@ class MicroBatcher:
             self._answer(batch)
 
     def _next(self) -> list[_Waiting]:
-        """What waits, at most a batch; nothing once closed and empty."""
+        """What somebody waits for, at most a batch; nothing once closed and empty."""
         with self._some:
-            while not self._waiting and not self._closed:
+            while True:
+                batch: list[_Waiting] = []
+                while self._waiting and len(batch) < self.tagger.batch:
+                    one = self._waiting.popleft()
+                    # What was given up takes no place in the batch.
+                    if one.begin():
+                        batch.append(one)
+                if batch or self._closed:
+                    return batch
                 self._some.wait()
-            count = min(len(self._waiting), self.tagger.batch)
-            return [self._waiting.popleft() for _ in range(count)]
 
-    def _answer(self, batch: list[_Waiting]) -> None:
-        wanted = [one for one in batch if one.is_wanted()]
+    def _answer(self, wanted: list[_Waiting]) -> None:
         outcomes = [self._decoded(one.upload) for one in wanted]
         read = [one for one in outcomes if not isinstance(one, Exception)]
         if read:

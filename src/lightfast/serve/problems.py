@@ -1,4 +1,6 @@
-"""What goes wrong, as `application/problem+json` (RFC 9457) with a cure."""
+"""What goes wrong, as `application/problem+json` (RFC 9457) with a cure. Where things lie on the server
+is said to admins alone; the log has it for whoever looks after the server.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,12 @@ from lightfast.base.errors import (
     StorageError,
     UnknownName,
 )
+from lightfast.serve.places import without_places
 
 MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("lightfast.serve")
 _RETRY = {"Retry-After": "5"}
+_FITTING = "See /api/openapi.json for what fits."
 _CURES = {
     404: "See /api/openapi.json for what there is.",
     405: "See /api/openapi.json for the methods of this address.",
@@ -46,15 +50,20 @@ class HttpProblem(Exception):
         return JSONResponse(body, self.status, self.headers, MEDIA_TYPE)
 
 
-def problem_of(error: LightfastError) -> HttpProblem:
-    """An error of the rooms below as a refusal: what the caller can mend is 4xx."""
+def problem_of(error: LightfastError, *, places: bool) -> HttpProblem:
+    """An error of the rooms below as a refusal: what the caller can mend is 4xx. `places`: whether the caller
+    is told where things lie on the server.
+    """
     detail, cure = error.without_cure, error.cure
+    if not places and (plain := (without_places(detail), without_places(cure))) != (detail, cure):
+        _LOG.warning("refused: %s", error)
+        detail, cure = plain
     if isinstance(error, StorageError):
         full = "full" in detail or "quota" in detail
         return HttpProblem(507 if full else 503, detail, cure=cure, headers={} if full else _RETRY)
     kinds = ((NotFoundError, 404), (UnknownName, 404), (ConflictError, 409), (InputError, 422))
     status = next((number for kind, number in kinds if isinstance(error, kind)), 500)
-    return HttpProblem(status, detail, cure=cure)
+    return HttpProblem(status, detail, cure=cure or _FITTING)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -65,22 +74,30 @@ def add_problem_handlers(app: FastAPI) -> None:
         return error.response()
 
     @app.exception_handler(LightfastError)
-    async def _failed(_request: Request, error: LightfastError) -> JSONResponse:
-        return problem_of(error).response()
+    async def _failed(request: Request, error: LightfastError) -> JSONResponse:
+        return problem_of(error, places=getattr(request.state, "sees_places", False)).response()
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        found = [{"where": ".".join(map(str, one["loc"])), "says": one["msg"]} for one in error.errors()[:20]]
+        found = [{"where": ".".join(map(str, one["loc"])), "says": _says(one)} for one in error.errors()[:20]]
         first = found[0] if found else {"where": "request", "says": "it does not fit"}
-        problem = HttpProblem(
-            422, f"{first['where']}: {first['says']}", cure="See /api/openapi.json for what fits."
-        )
+        problem = HttpProblem(422, f"{first['where']}: {first['says']}", cure=_FITTING)
         return problem.response(errors=found)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         cure = _CURES.get(error.status_code, "")
         return HttpProblem(error.status_code, str(error.detail), cure=cure, headers=error.headers).response()
+
+
+def _says(wrong: Mapping[str, Any]) -> str:
+    """What is wrong with a value, never the value. Of a secret's length pydantic speaks as of a list's."""
+    said, about = str(wrong["msg"]), wrong.get("ctx", {})
+    if wrong["type"] in ("too_short", "too_long") and isinstance(wrong.get("input"), str):
+        most = wrong["type"] == "too_long"
+        bound = f"at most {about['max_length']}" if most else f"at least {about['min_length']}"
+        return f"it has {about['actual_length']} signs, expected {bound}"
+    return said.removeprefix("Value error, ")
 
 
 def failure(error: BaseException) -> HttpProblem:

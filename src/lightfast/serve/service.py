@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from lightfast.base.errors import SettingsError, StorageError
 from lightfast.base.files import storage_errors
 from lightfast.library.library import Library
+from lightfast.library.noting import note_audit
 from lightfast.library.schema import users
 from lightfast.library.users import user_number
 from lightfast.runs.library_worker import JobEngine, start_jobs
@@ -62,14 +63,25 @@ class Service:
         """
         return self.settings.only_here and not has_users(connection)
 
-    def owner(self, connection: Connection) -> int:
-        """The number of the owner, who is made by the first write; 0 before."""
+    def owner(self, connection: Connection, *, writes: bool = False) -> int:
+        """The number of the owner; 0 before the first write, which calls `make_owner`: also where the command
+        line knew the owner before, as the reviewer who decided there.
+        """
         name = self.settings.local_user.strip()
-        return connection.execute(_NAMED, {"name": name}).scalar() or 0
+        found = connection.execute(_NAMED, {"name": name}).one_or_none()
+        return 0 if found is None or (writes and found.role != "admin") else found.id
 
     def make_owner(self, connection: Connection) -> int:
-        """The number of the owner, who is made where it is not there yet."""
-        return user_number(connection, self.settings.local_user, "admin")
+        """The number of the owner, who is made where it is not there yet; as long as nobody has a password an
+        admin, so that the owner's tokens may what the owner may.
+        """
+        number = user_number(connection, self.settings.local_user, "admin")
+        if self.is_local(connection):
+            lesser = update(users).where(users.c.id == number, users.c.role != "admin")
+            if connection.execute(lesser.values(role="admin", client=None)).rowcount:
+                said = {"user": self.settings.local_user.strip(), "changes": ["role"]}
+                note_audit(connection, number, "user changed", **said)
+        return number
 
     def start(self, pictures: Sequence[str]) -> None:
         """Begin to work on jobs; the first one adds `pictures`. A library that cannot be written is served
@@ -113,7 +125,7 @@ class Service:
                 )
 
 
-_NAMED = select(users.c.id).where(users.c.name == bindparam("name"))
+_NAMED = select(users.c.id, users.c.role).where(users.c.name == bindparam("name"))
 _ABLE = select(users.c.id).where(users.c.password_hash.isnot(None), users.c.disabled_at.is_(None)).limit(1)
 
 

@@ -16,15 +16,18 @@ from PIL import Image
 from serve.conftest import Running, running
 
 from lightfast.evaluate.review import ReviewRule, review_threshold
+from lightfast.library.accounts import add_account
 from lightfast.library.add import add_pictures
 from lightfast.library.library import Library, create_library
 from lightfast.library.tag import ModelFacts, register_model, tag_assets
+from lightfast.serve.auth.passwords import hash_password
 from lightfast.serve.settings import ServeSettings
 from lightfast.tagging.card import ModelCard
 from lightfast.tagging.runtime import Tagger
 
 NAMES = tuple(f"tone {letter}" for letter in "abcdefghijkl")
 """Twelve labels: more than there are digits."""
+PASSWORD = "correct horse battery"
 
 
 def chromium() -> str:
@@ -157,3 +160,29 @@ def waiting(tmp_path: Path) -> Iterator[Running]:
     with running(library, ServeSettings(port=0, local_user="ada", work=False)) as found:
         yield found
     library.close()
+
+
+@pytest.fixture
+def peopled(waiting: Running) -> Running:
+    """A server on which an admin, a reviewer and a client's viewer have passwords."""
+    with waiting.library.store.write() as connection:
+        for name, role, client in (
+            ("chief", "admin", None),
+            ("grace", "reviewer", None),
+            ("buyer", "viewer", "acme"),
+        ):
+            add_account(connection, name, role, hash_password(PASSWORD), client)
+    return waiting
+
+
+def logged_in(served: Running, visit: Callable[..., Visitor], name: str, **options: bool) -> Visitor:
+    """The people page of somebody who has logged in."""
+    with served.client() as client:
+        client.post("/api/session", json={"name": name, "password": PASSWORD})
+        cookies = [
+            {"name": key, "value": value, "url": served.address} for key, value in client.cookies.items()
+        ]
+    visitor = visit(served, "/login", **options)
+    visitor.page.context.add_cookies(cookies)
+    visitor.go("/people")
+    return visitor

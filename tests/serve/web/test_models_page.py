@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,11 +41,13 @@ def test_models_are_taken_into_use_and_the_one_before_comes_back(
     two_models(empty.library)
     visitor = visit(empty, "/models")
     page = visitor.page
+    assert "not yet" in page.locator("#models tr").first.text_content()
     assert "91.0 %" in page.locator("#models tr").first.text_content()
     for name in ("first", "second"):
         page.locator("#models tr", has_text=name).get_by_role("button", name="Use it").click()
         visitor.wait_until(f"document.getElementById('say').textContent === '{name} is in use.'")
         assert in_use(empty.library) == [name]
+        page.locator("#models tr", has_text=re.compile(rf"{name}.*in use.*\d{{4}}, .* by ada")).wait_for()
     page.get_by_role("button", name="Back to the one before").click()
     visitor.wait_until("document.getElementById('say').textContent.includes('before is in use')")
     assert in_use(empty.library) == ["first"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
+import pytest
 from serve.conftest import Running
-from serve.web.conftest import Visitor
+from serve.web.conftest import PASSWORD, Visitor, logged_in
 from sqlalchemy import insert
 
 from lightfast.library.schema import labels
@@ -131,3 +132,71 @@ def test_what_happened_is_told_newest_first_by_kind_and_in_pages(
     assert page.locator("#history tr").count() == 25
     page.select_option("#history-filter select[name=kind]", "login")
     page.wait_for_selector("#history-none:not([hidden])")
+
+
+OTHER = "another horse, another battery"
+
+
+@pytest.mark.parametrize(("name", "role"), [("grace", "reviewer"), ("buyer", "viewer")])
+def test_who_is_no_admin_sees_the_own_account_and_no_error(
+    peopled: Running, visit: Callable[..., Visitor], name: str, role: str
+):
+    visitor = logged_in(peopled, visit, name)
+    page = visitor.page
+    visitor.wait_until("(document.documentElement.dataset.asking ?? '0') === '0'")
+    assert page.locator("#say").is_hidden()
+    assert page.locator("h1").inner_text() == name
+    assert role in page.locator(".head p").inner_text()
+    assert page.locator("#add, #history, #everybody, #token-user").count() == 0
+    assert "chief" not in page.content()
+    page.fill("#token input[name=note]", "my program")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#new-token kbd")
+    assert "my program" in visitor.text("#tokens li")
+    page.get_by_role("button", name="Revoke").click()
+    visitor.wait_until("!document.querySelector('#tokens button')")
+
+
+def test_without_a_script_somebody_changes_the_own_password_and_logs_out(
+    peopled: Running, visit: Callable[..., Visitor]
+):
+    visitor = logged_in(peopled, visit, "grace", java_script_enabled=False)
+    visitor.allowed = ("status of 422",)
+    page = visitor.page
+
+    def change(present: str, new: str) -> None:
+        page.fill("input[name=password]", present)
+        page.fill("input[name=new_password]", new)
+        page.get_by_role("button", name="Change it").click()
+
+    change("wrong wrong wrong", OTHER)
+    assert "the present password is wrong" in page.locator("[role=alert]").inner_text()
+    change(PASSWORD, OTHER)
+    assert "It is changed." in page.locator("main").inner_text()
+    with peopled.client() as client:
+        for password, status in ((PASSWORD, 401), (OTHER, 200)):
+            said = {"name": "grace", "password": password}
+            assert client.post("/api/session", json=said).status_code == status
+    page.get_by_role("button", name="Log out here").click()
+    assert page.url.endswith("/login")
+    visitor.go("/people")
+    assert "/login" in page.url
+
+
+def test_a_new_password_ends_sessions_and_tokens_but_the_one_that_changed_it(peopled: Running):
+    with peopled.client() as here, peopled.client() as elsewhere:
+        said = {"name": "grace", "password": PASSWORD}
+        csrf = [one.post("/api/session", json=said).json()["csrf"] for one in (here, elsewhere)]
+        headers = {"X-CSRF-Token": csrf[0]}
+        secret = here.post("/api/tokens", json={"note": "mine"}, headers=headers).json()["secret"]
+        wanted = {"password": PASSWORD, "new_password": OTHER}
+        assert here.put("/api/session/password", json=wanted).status_code == 403
+        short = here.put("/api/session/password", json={**wanted, "new_password": "short"}, headers=headers)
+        assert short.status_code == 422
+        assert here.put("/api/session/password", json=wanted, headers=headers).status_code == 200
+        assert here.get("/api/session").json()["user"]["name"] == "grace"
+        assert elsewhere.get("/api/session").json()["user"] is None
+        bearer = {"Authorization": f"Bearer {secret}"}
+        with peopled.client(headers=bearer) as program:
+            assert program.get("/api/assets").status_code == 401
+            assert program.put("/api/session/password", json=wanted).status_code == 401

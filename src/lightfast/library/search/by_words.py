@@ -21,6 +21,7 @@ from lightfast.curate.word_vectors import load_word_vectors
 from lightfast.library.feature_files import FeatureFile, open_features, sources_of
 from lightfast.library.library import Library
 from lightfast.library.search.conditions import compile_query
+from lightfast.library.search.cursor import named_search
 from lightfast.library.search.hits import SearchHit, SearchPage, require_limit
 from lightfast.library.search.likeness import (
     DEEPEST,
@@ -133,7 +134,7 @@ def _by_classes(library: Library, text: str, scope: SearchScope, sure: float) ->
         known = open_features(library, connection, WORDS_OF)
         classes, probs = _kept_classes(known)
         compiled = compile_query(connection, scope.query, scope.client, scope.blind_to)
-        named = (library.store.name, "text", scope.query, scope.client, text, sure)
+        named = named_search(library, "text", scope.query, scope.client, text, sure)
         first = ranking_start(named, scope, len(known))
 
         def word_fits(rows: NDArray[np.int64] | slice) -> NDArray[np.float32]:

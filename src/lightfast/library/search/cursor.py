@@ -8,19 +8,40 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lightfast.base.errors import DataError
+from lightfast.library.library import Library
+from lightfast.library.secret import library_secret
 
 _CHECK_BYTES = 12
 
 
-def write_cursor(search: Sequence[object], place: Sequence[int]) -> str:
-    """A text for `place`, some whole numbers, in the search that `search` describes."""
+@dataclass(frozen=True)
+class NamedSearch:
+    """A search as its cursors know it.
+
+    Attributes:
+        secret: of the library; nobody who lacks it can write a cursor, or tell from one what is not said.
+        parts: what the search is about; a cursor of another one is refused.
+    """
+
+    secret: bytes
+    parts: tuple[object, ...]
+
+
+def named_search(library: Library, *parts: object) -> NamedSearch:
+    """The search in `library` that `parts` describe."""
+    return NamedSearch(library_secret(library), (library.store.name, *parts))
+
+
+def write_cursor(search: NamedSearch, place: Sequence[int]) -> str:
+    """A text for `place`, some whole numbers, in the search."""
     content = json.dumps(list(place), separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(_check(search, content) + content).decode().rstrip("=")
 
 
-def read_cursor(search: Sequence[object], cursor: str) -> tuple[int, ...]:
+def read_cursor(search: NamedSearch, cursor: str) -> tuple[int, ...]:
     """The place in a cursor that `write_cursor` made for the same search.
 
     Raises DataError for any other text.
@@ -37,11 +58,14 @@ def read_cursor(search: Sequence[object], cursor: str) -> tuple[int, ...]:
     return tuple(json.loads(content))
 
 
-def state_mark(search: Sequence[object], pictures: int) -> int:
-    """What a cursor says of how many pictures there were, so that nobody reads their number out of it."""
+def state_mark(search: NamedSearch, pictures: int) -> int:
+    """What a cursor says of how many pictures there were, so that nobody reads their number out of it: to
+    try numbers one would need the library's secret.
+    """
     return int.from_bytes(_check(search, b"%d pictures" % pictures)[:6], "big")
 
 
-def _check(search: Sequence[object], content: bytes) -> bytes:
-    key = hashlib.blake2b(json.dumps(list(search), default=str).encode(), digest_size=32).digest()
+def _check(search: NamedSearch, content: bytes) -> bytes:
+    about = json.dumps(list(search.parts), default=str).encode()
+    key = hashlib.blake2b(about, key=search.secret, digest_size=32).digest()
     return hashlib.blake2b(content, key=key, digest_size=_CHECK_BYTES).digest()

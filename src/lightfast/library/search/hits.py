@@ -15,7 +15,7 @@ from lightfast.library.disagree import kept_from
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, places, tags
 from lightfast.library.search.conditions import compile_query
-from lightfast.library.search.cursor import read_cursor, write_cursor
+from lightfast.library.search.cursor import named_search, read_cursor, write_cursor
 
 MOST_A_PAGE = 1_000
 _SAMPLED = 1_000
@@ -98,7 +98,7 @@ def search_tags(
     Raises DataError for a query that cannot be understood and for a cursor of another search.
     """
     require_limit(limit)
-    named = (library.store.name, "tags", query, client)
+    named = named_search(library, "tags", query, client)
     before = None if cursor is None else read_cursor(named, cursor)[0]
     with library.store.read() as connection:
         compiled = compile_query(connection, query, client, blind_to)

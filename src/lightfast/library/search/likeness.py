@@ -18,7 +18,7 @@ from lightfast.library.feature_files import FeatureFile, open_features, sources_
 from lightfast.library.library import Library
 from lightfast.library.schema import assets
 from lightfast.library.search.conditions import CompiledQuery, compile_query
-from lightfast.library.search.cursor import read_cursor, state_mark, write_cursor
+from lightfast.library.search.cursor import NamedSearch, named_search, read_cursor, state_mark, write_cursor
 from lightfast.library.search.hits import SearchPage, describe_assets, require_limit
 from lightfast.library.search.postgres_vectors import near_in_database, store_vectors
 from lightfast.library.search.ranked import LOOKED_UP, RankedRows, Scores, best_of, candidates_for, rank_rows
@@ -88,7 +88,7 @@ def search_like(library: Library, wanted: LikenessQuery, scope: SearchScope | No
         own = (*wanted.like, *wanted.unlike)
         _require_seen(connection, own, scope.client)
         direction = _direction(known, wanted)
-        named = (library.store.name, "like", scope.query, scope.client, direction.tobytes().hex())
+        named = named_search(library, "like", scope.query, scope.client, direction.tobytes().hex())
         first = ranking_start(named, scope, len(known))
         ranked, notes = _ranked(connection, compiled, known, (direction, first + scope.limit + 1, own), scope)
         return ranked_page(connection, ranked, known, (named, first, scope), notes)
@@ -111,13 +111,14 @@ def default_source(library: Library) -> str:
     """
     kept = sources_of(library)
     if not kept:
-        raise DataError("the pictures have no features yet", cure=f"lightfast library embed {library.folder}")
+        how = f"Make them: the job `embed`, or lightfast library embed {library.folder}."
+        raise DataError("the pictures have no features yet", cure=how)
     if len(kept) > 1 and WORDS_OF not in kept:
         raise SettingsError("`source`", expected=f"one of {', '.join(kept)}", got="none")
     return WORDS_OF if WORDS_OF in kept else next(iter(kept))
 
 
-def ranking_start(named: Sequence[object], scope: SearchScope, pictures: int) -> int:
+def ranking_start(named: NamedSearch, scope: SearchScope, pictures: int) -> int:
     """Where the page begins in a ranking of so many pictures.
 
     Raises DataError for a cursor of another search, and of one from before pictures were added.
@@ -136,7 +137,7 @@ def ranked_page(
     connection: Connection,
     ranked: RankedRows,
     known: FeatureFile,
-    at: tuple[Sequence[object], int, SearchScope],
+    at: tuple[NamedSearch, int, SearchScope],
     notes: tuple[str, ...] = (),
 ) -> SearchPage:
     """One page of a ranking: `at` is what the search is named by, where the page begins, and its scope."""

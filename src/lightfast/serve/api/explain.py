@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from lightfast.base.errors import UnknownName
 from lightfast.library.access import files_of
 from lightfast.library.browse import require_visible
+from lightfast.library.client_view import client_words
 from lightfast.serve.api.assets import moved_file
 from lightfast.serve.api.fields import PathId, ShownName
-from lightfast.serve.auth.person import Viewer
-from lightfast.serve.service import Served
+from lightfast.serve.auth.person import Person, Viewer
+from lightfast.serve.service import Served, Service
 
 explain_routes = APIRouter(prefix="/api/explain", tags=["explain"])
 
@@ -21,7 +23,9 @@ class ExplainQuery(BaseModel):
     """What is to be explained, and how."""
 
     method: Annotated[ShownName, Field(examples=["grad-cam"])] = "grad-cam"
-    label: ShownName | None = Field(None, description="One of the model's; without it what is predicted.")
+    label: ShownName | None = Field(
+        None, description="One of the model's, in a client's words for its viewer; none: what is predicted."
+    )
 
 
 @explain_routes.get(
@@ -39,5 +43,18 @@ def get_explanation(
     if asset_id not in files:
         raise moved_file(asset_id)
     run = served.model.current().run
-    drawn = served.maps.png(run, files[asset_id], query.method, query.label)
+    drawn = served.maps.png(run, files[asset_id], query.method, _meant(served, person, query.label))
     return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, no-cache"})
+
+
+def _meant(served: Service, person: Person, label: str | None) -> str | None:
+    """The model's name of a label. Raises UnknownName for one that is not the client's, which names the own
+    ones alone.
+    """
+    if label is None or person.client is None:
+        return label
+    with served.library.store.read() as connection:
+        words = {said: name for name, said in client_words(connection, person.client).items()}
+    if label not in words:
+        raise UnknownName("label", label, words)
+    return words[label]

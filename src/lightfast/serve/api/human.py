@@ -4,6 +4,7 @@ are scored beside the model on exactly the same ones.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated
@@ -21,6 +22,7 @@ from lightfast.serve.api.fields import FreeText, IdempotencyKey
 from lightfast.serve.api.jobs import order_job
 from lightfast.serve.auth.person import Admin, Person, Reviewer
 from lightfast.serve.once import OnceRoute
+from lightfast.serve.places import shown
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
 
@@ -172,11 +174,12 @@ def get_human_results(
     everybody = unfinished and person.role == "admin"
     counted = [one.person for one in places if everybody or one.finished]
     baseline = test.results(counted)
+    notes, scored = (shown(one, places=person.sees_places) for one in (test.facts.notes, baseline.notes))
     return HumanResults(
         id=test_id,
-        baseline=baseline,
+        baseline=replace(baseline, notes=scored),
         unfinished=[one.person for one in places if not one.finished],
-        notes=[*test.facts.notes, *baseline.notes, *_labelled_notes(test.facts, counted)],
+        notes=[*notes, *scored, *_labelled_notes(test.facts, counted)],
     )
 
 

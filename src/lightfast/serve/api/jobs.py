@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -19,6 +20,7 @@ from lightfast.library.ledger import LEDGER_MARGIN
 from lightfast.serve.api.fields import IdempotencyKey, PageSize, PlainArguments
 from lightfast.serve.auth.person import Person, Reviewer
 from lightfast.serve.once import OnceRoute
+from lightfast.serve.places import shown, without_places
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
 
@@ -65,7 +67,7 @@ def get_jobs(query: Annotated[JobQuery, Query()], served: Served, person: Review
             before=query.cursor,
             count=min(500, query.limit + 1),
         )
-    items = list(found[: query.limit])
+    items = [_told(one, person) for one in found[: query.limit]]
     return JobPage(items=items, next=items[-1].id if len(found) > query.limit else None)
 
 
@@ -77,16 +79,15 @@ def post_job(wanted: NewJob, served: Served, person: Reviewer, idempotency_key: 
 
 @job_routes.get("/{job_id}")
 def get_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
-    """One job as it stands."""
-    with served.library.store.read() as connection:
-        return job(connection, job_id)
+    """One job as it stands; where files of the server lie is told to admins."""
+    return _told(_known(served, job_id), person)
 
 
 @job_routes.post("/{job_id}/cancel")
 def cancel_one_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
     """Ask a job to stop: one that waits is cancelled, one that runs stops at its next step."""
     _known(served, job_id)
-    return served.jobs.cancel(job_id, person.id)
+    return _told(served.jobs.cancel(job_id, person.id), person)
 
 
 @job_routes.post("/{job_id}/retry")
@@ -95,12 +96,12 @@ def retry_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
     before = _known(served, job_id)
     _require_allowed(person, before.kind, before.arguments)
     served.jobs.retry(job_id, person.id)
-    return _known(served, job_id)
+    return _told(_known(served, job_id), person)
 
 
 @job_routes.get("/{job_id}/log", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def get_job_log(job_id: JobId, served: Served, person: Reviewer) -> Response:
-    """The end of the job's log, at most a megabyte."""
+    """The end of the job's log, at most a megabyte; where files of the server lie is told to admins."""
     _known(served, job_id)
     path = log_path(served.library, job_id)
     text = b""
@@ -108,6 +109,8 @@ def get_job_log(job_id: JobId, served: Served, person: Reviewer) -> Response:
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - _LOG_BYTES))
             text = stream.read()
+    if not person.sees_places:
+        text = without_places(text.decode("utf-8", "replace")).encode()
     return Response(text, media_type="text/plain; charset=utf-8")
 
 
@@ -125,7 +128,7 @@ async def get_job_events(
     await run_in_threadpool(_known, served, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
-        _events(request, served, job_id), media_type="text/event-stream", headers=headers
+        _events(request, served, job_id, person), media_type="text/event-stream", headers=headers
     )
 
 
@@ -137,7 +140,7 @@ def order_job(
     """
     _require_allowed(person, kind, arguments)
     number = served.jobs.submit(kind, arguments, person.id, key)
-    return _known(served, number)
+    return _told(_known(served, number), person)
 
 
 def _require_allowed(person: Person, kind: str, arguments: Mapping[str, Any]) -> None:
@@ -164,11 +167,17 @@ def _known(served: Service, job_id: str) -> Job:
         return job(connection, job_id)
 
 
-async def _events(request: Request, served: Service, job_id: str) -> AsyncIterator[str]:
+def _told(found: Job, person: Person) -> Job:
+    """The job as this person is told of it."""
+    texts = {name: getattr(found, name) for name in ("arguments", "said", "result", "error")}
+    return replace(found, **shown(texts, places=person.sees_places))
+
+
+async def _events(request: Request, served: Service, job_id: str, person: Person) -> AsyncIterator[str]:
     before, quiet = "", 0.0
     while not served.closing.is_set() and not await request.is_disconnected():
         found = await run_in_threadpool(_known, served, job_id)
-        text = json.dumps(as_json(found))
+        text = json.dumps(as_json(_told(found, person)))
         if text != before:
             before, quiet = text, 0.0
             yield f"event: job\ndata: {text}\n\n"

@@ -9,7 +9,15 @@ from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel, Field
 
 from lightfast.base.text import nfc
-from lightfast.library.label_list import LabelRow, add_label, change_label, drop_label, label_row, list_labels
+from lightfast.library.label_list import (
+    LabelRow,
+    add_label,
+    change_label,
+    drop_label,
+    label_row,
+    list_client_labels,
+    list_labels,
+)
 from lightfast.library.label_numbers import LABEL_ADDED
 from lightfast.library.noting import note_audit
 from lightfast.library.store import now
@@ -47,9 +55,13 @@ class LabelChange(BaseModel):
 
 @label_routes.get("")
 def get_labels(served: Served, person: Viewer, client: FreeText | None = None) -> LabelList:
-    """All labels with their counts; `client` is one client's words, empty the library's own."""
+    """All labels with their counts; `client` is one client's words, empty the library's own. For a client's
+    viewer its own, counted on the pictures that it may see.
+    """
     with served.library.store.read() as connection:
-        return LabelList(items=list(list_labels(connection, person.client or client)))
+        if person.client is not None:
+            return LabelList(items=list(list_client_labels(connection, person.client)))
+        return LabelList(items=list(list_labels(connection, client)))
 
 
 @label_routes.post("", status_code=201)

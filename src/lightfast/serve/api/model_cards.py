@@ -17,7 +17,9 @@ from lightfast.runs.library_confusion import ConfusionPictures, LibraryConfusion
 from lightfast.runs.library_model_card import library_model_card
 from lightfast.runs.library_review_cost import ReviewCost, review_costs
 from lightfast.serve.api.fields import PageSize, PathId, ShownName
+from lightfast.serve.api.models import model_for
 from lightfast.serve.auth.person import Reviewer
+from lightfast.serve.places import shown
 from lightfast.serve.service import Served
 
 model_card_routes = APIRouter(prefix="/api/models", tags=["models"])
@@ -111,9 +113,11 @@ class CostAnswer(BaseModel):
 
 @model_card_routes.get("/{model_id}")
 def get_model(model_id: PathId, served: Served, person: Reviewer) -> ModelCardAnswer:
-    """One model: its figures, and what was measured with it."""
+    """One model: its figures, and what was measured with it; where its run lies is told to admins."""
     card = library_model_card(served.library, library_model(served.library.store, model_id))
-    return ModelCardAnswer.model_validate(card, from_attributes=True)
+    told = {name: getattr(card, name) for name in ModelCardAnswer.model_fields}
+    told = shown(told, places=person.sees_places) | {"model": model_for(card.model, person)}
+    return ModelCardAnswer.model_validate(told)
 
 
 @model_card_routes.get("/{model_id}/confusion")

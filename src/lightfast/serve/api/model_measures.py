@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from lightfast.corrupt.suite import SUITES
 from lightfast.library.jobs import Job
 from lightfast.library.promote import library_model
 from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
@@ -44,6 +45,7 @@ def measure_robustness_of(
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Order the accuracy of a model under damage, on pictures that it has not learned from."""
+    SUITES.get(wanted.suite)
     library_model(served.library.store, model_id)
     given = {"model_id": model_id, **wanted.model_dump()}
     return order_job(served, person, "robustness", given, idempotency_key)

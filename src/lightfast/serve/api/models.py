@@ -15,8 +15,9 @@ from lightfast.library.ledger import LEDGER_MARGIN, RetrainEntry, read_ledger
 from lightfast.library.promote import LibraryModel, library_model, list_models, promote_model, rollback_model
 from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
 from lightfast.serve.api.jobs import order_job
-from lightfast.serve.auth.person import Admin, Reviewer, Viewer
+from lightfast.serve.auth.person import Admin, Person, Reviewer, Viewer
 from lightfast.serve.once import OnceRoute
+from lightfast.serve.places import shown
 from lightfast.serve.service import Served
 
 model_routes = APIRouter(prefix="/api/models", tags=["models"], route_class=OnceRoute)
@@ -43,18 +44,16 @@ class RetrainRequest(BaseModel):
 
 @model_routes.get("")
 def get_models(served: Served, person: Viewer) -> ModelList:
-    """All models and retrainings. Viewers see of a run its folder's name alone, and a client's viewer classes
-    in the client's words.
+    """All models and retrainings. Where a run lies is told to admins; a client's viewer sees classes in the
+    client's words, and neither figures nor retrainings, which are of everybody's pictures.
     """
     store = served.library.store
-    models = list(list_models(store))
-    if person.role == "viewer":
-        models = [replace(one, run=_last_part(one.run)) for one in models]
-    if person.client is not None:
-        with store.read() as connection:
-            words = client_words(connection, person.client)
-        models = [_in_words(one, words) for one in models]
-    return ModelList(items=models, ledger=list(read_ledger(store)))
+    models = [model_for(one, person) for one in list_models(store)]
+    if person.client is None:
+        return ModelList(items=models, ledger=list(read_ledger(store)))
+    with store.read() as connection:
+        words = client_words(connection, person.client)
+    return ModelList(items=[_in_words(one, words) for one in models], ledger=[])
 
 
 @model_routes.post("/rollback")
@@ -78,14 +77,15 @@ def promote(model_id: PathId, served: Served, person: Admin) -> LibraryModel:
     return promote_model(served.library.store, model_id, person.id)
 
 
-def _last_part(run: str) -> str:
-    if run.startswith("hf-hub:"):
-        return run
-    return run.replace("\\", "/").rstrip("/").rpartition("/")[2]
+def model_for(model: LibraryModel, person: Person) -> LibraryModel:
+    """The model as this person is told of it: but for admins its run is called without its folder."""
+    if person.sees_places or model.run.startswith("hf-hub:"):
+        return model
+    run = model.run.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return replace(model, run=run, metrics=shown(model.metrics, places=False))
 
 
 def _in_words(model: LibraryModel, words: Mapping[str, str]) -> LibraryModel:
-    """With the classes that the client has a name for; figures of single classes are left out."""
-    plain = {name: value for name, value in model.metrics.items() if isinstance(value, int | float)}
+    """With the classes that the client has a name for, and nothing that counts or names anybody else."""
     names = tuple(words[name] for name in model.class_names if name in words)
-    return replace(model, class_names=names, metrics=plain)
+    return replace(model, class_names=names, metrics={}, promoted_by=None)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from lightfast.library.browse import asset_cards
+from lightfast.library.browse import asset_cards, require_visible
 from lightfast.library.search.decided import decided_neighbours
 from lightfast.serve.api.fields import PathId
 from lightfast.serve.auth.person import Reviewer
@@ -46,6 +46,8 @@ def get_decided_neighbours(
     asset_id: PathId, query: Annotated[NearQuery, Query()], served: Served, person: Reviewer
 ) -> NearAnswer:
     """The pictures most like this one of which people have said what they are."""
+    with served.library.store.read() as connection:
+        require_visible(connection, asset_id, person.client)
     found = decided_neighbours(served.library, asset_id, query.count)
     if found is None:
         return NearAnswer(items=[], compared=False)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from lightfast.library.store import Store
-from lightfast.serve.auth.person import Viewer
+from lightfast.serve.auth.person import Viewer, require_unscoped
 from lightfast.serve.service import Served
 
 operation_routes = APIRouter(tags=["operation"])
@@ -38,5 +38,8 @@ def get_readiness(served: Served) -> Health:
 
 @operation_routes.get("/metrics", response_class=Response)
 async def get_metrics(served: Served, person: Viewer) -> Response:
-    """Counters and times in Prometheus's text format."""
+    """Counters and times in Prometheus's text format. They count everybody's work: a client's viewer is
+    refused.
+    """
+    require_unscoped(person)
     return Response(served.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -30,6 +30,8 @@ from lightfast.serve.inference import HeldModel, Overloaded
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
 
+_LOOK_SECONDS = 0.5
+"""After which it is looked whether a caller whose answer takes so long is still there."""
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -54,7 +56,7 @@ class OnePictureRoute(APIRoute):
                 # It says what does not fit.
                 return await handle(request)
             uploads = await uploads_of(request, person)
-            found = await _predicted(request.app.state.service, person, options, uploads, [None])
+            found = await _predicted(request, person, options, uploads, [None])
             return Response(found.model_dump_json(), media_type="application/json")
 
         return answer
@@ -123,37 +125,46 @@ class SentDrawing(BaseModel):
 
 @predict_routes.post("", openapi_extra=UPLOAD_BODY)
 async def predict_uploads(
-    options: Annotated[PredictOptions, Query()], served: Served, person: KnownViewer, uploads: Uploads
+    request: Request, options: Annotated[PredictOptions, Query()], person: KnownViewer, uploads: Uploads
 ) -> PredictAnswer:
     """Predict pictures that are sent; nothing of them is kept."""
-    return await _predicted(served, person, options, uploads, [None] * len(uploads))
+    return await _predicted(request, person, options, uploads, [None] * len(uploads))
 
 
 @predict_asset_routes.post("/assets")
 async def predict_assets(
-    wanted: AssetNumbers, options: Annotated[PredictOptions, Query()], served: Served, person: Viewer
+    request: Request,
+    wanted: AssetNumbers,
+    options: Annotated[PredictOptions, Query()],
+    served: Served,
+    person: Viewer,
 ) -> PredictAnswer:
     """Predict pictures of the library."""
     uploads = await run_in_threadpool(_read, served, person, wanted.asset_ids)
-    return await _predicted(served, person, options, uploads, wanted.asset_ids)
+    return await _predicted(request, person, options, uploads, wanted.asset_ids)
 
 
 @predict_asset_routes.post("/strokes")
 async def predict_sent_strokes(
-    drawing: SentDrawing, options: Annotated[PredictOptions, Query()], served: Served, person: Viewer
+    request: Request,
+    drawing: SentDrawing,
+    options: Annotated[PredictOptions, Query()],
+    served: Served,
+    person: Viewer,
 ) -> PredictAnswer:
     """Predict a drawing that is sent as strokes: framed, painted and read as those that a run learns from."""
     upload = await run_in_threadpool(_painted, served, drawing)
-    return await _predicted(served, person, options, [upload], [None])
+    return await _predicted(request, person, options, [upload], [None])
 
 
 async def _predicted(
-    served: Service,
+    request: Request,
     person: Person,
     options: PredictOptions,
     uploads: Sequence[Upload],
     numbers: Sequence[int | None],
 ) -> PredictAnswer:
+    served: Service = request.app.state.service
     client = person.client or options.client
     words = await run_in_threadpool(_words, served, client) if client else None
     # The last before it is asked: one that was held while a database was waited for may be closed by then.
@@ -164,7 +175,7 @@ async def _predicted(
         raise HttpProblem(
             503, "too many pictures wait", cure="Try again.", headers={"Retry-After": "1"}
         ) from error
-    found = await asyncio.gather(*waiting, return_exceptions=True)
+    found = await _awaited(request, waiting)
     items = [
         _item(held, options, words, (upload.name, number), probs)
         for upload, number, probs in zip(uploads, numbers, found, strict=True)
@@ -173,6 +184,22 @@ async def _predicted(
     return PredictAnswer(
         model=held.tagger.card.model, model_id=held.model_id, task=held.tagger.card.task, items=items
     )
+
+
+async def _awaited(
+    request: Request, waiting: Sequence[asyncio.Future[NDArray[np.float32]]]
+) -> list[NDArray[np.float32] | BaseException]:
+    """What comes of them all. Where the caller goes away meanwhile, what is not begun yet is given up."""
+    left = set(waiting)
+    try:
+        while left:
+            _, left = await asyncio.wait(left, timeout=_LOOK_SECONDS)
+            if left and await request.is_disconnected():
+                raise HttpProblem(499, "the caller is gone", cure="Ask again, and wait for the answer.")
+        return [one.exception() or one.result() for one in waiting]
+    finally:
+        for one in left:
+            one.cancel()
 
 
 def _painted(served: Service, drawing: SentDrawing) -> Upload:

@@ -14,8 +14,9 @@ from lightfast.library.noting import note_audit
 from lightfast.library.schema import users
 from lightfast.library.store import now
 from lightfast.serve.api.fields import ShownName
+from lightfast.serve.auth.accounts import alter_account
 from lightfast.serve.auth.attempts import LOGIN, LOGIN_REFUSED, logins_lately, queue_logins
-from lightfast.serve.auth.passwords import password_fits
+from lightfast.serve.auth.passwords import NewPassword, hash_password, password_fits
 from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
 from lightfast.serve.auth.tokens import TokenLimits, csrf_token, issue_secret, revoke_secret
 from lightfast.serve.problems import HttpProblem
@@ -30,6 +31,13 @@ class Login(BaseModel):
 
     name: ShownName = Field(examples=["ada"])
     password: Annotated[SecretStr, Field(max_length=1_000)] = Field(examples=["correct horse battery"])
+
+
+class PasswordChange(BaseModel):
+    """The present password, and the one to come."""
+
+    password: Annotated[SecretStr, Field(max_length=1_000, examples=["correct horse battery"])]
+    new_password: Annotated[NewPassword, Field(examples=["another horse, another battery"])]
 
 
 class SessionUser(BaseModel):
@@ -62,26 +70,44 @@ def get_session(request: Request, served: Served) -> SessionAnswer:
 @session_routes.post("")
 def log_in(login: Login, request: Request, response: Response, served: Served) -> SessionAnswer:
     """Log in: sets the cookie of the session."""
-    address = request.client.host if request.client else "unknown"
+    address = _address(request)
     for name in (f"address {address}", f"name {login.name}"):
         if wait := served.logins.wait_for(name):
             raise too_often(wait)
     person = _checked(served, login, address)
-    ends = now() + timedelta(days=served.settings.limits.session_days)
-    store = served.library.store
-    with store.write() as connection:
+    with served.library.store.write() as connection:
         queue_logins(connection, login.name, address)
         _require_calm(served, connection, login.name, address)
-        _, secret = issue_secret(connection, person.id, "session", limits=TokenLimits(expires_at=ends))
+        secret = _begun(served, connection, person)
         note_audit(connection, person.id, LOGIN, address=address)
-    response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=served.settings.limits.session_days * 86_400,
-        httponly=True,
-        samesite="lax",
-        secure=served.settings.https,
-    )
+    _set_cookie(served, response, secret)
+    return _answer(served, person, secret)
+
+
+@session_routes.put("/password")
+def change_password(
+    wanted: PasswordChange, request: Request, response: Response, served: Served, person: Viewer
+) -> SessionAnswer:
+    """Change the own password, which the present one allows: tokens and sessions end, and a new session is
+    set as the cookie. Wrong ones count as logins.
+    """
+    if person.by != "session":
+        why = "a password is changed by whoever logged in with it"
+        raise HttpProblem(403, why, cure="Log in, or ask an admin: PATCH /api/users/ID.")
+    address = _address(request)
+    try:
+        _checked(served, Login(name=person.name, password=wanted.password), address)
+    except HttpProblem as problem:
+        if problem.status != 401:
+            raise
+        cure = "Type it again, or ask an admin for a new one."
+        raise HttpProblem(422, "the present password is wrong", cure=cure) from problem
+    kept = hash_password(wanted.new_password.get_secret_value())
+    with served.library.store.write() as connection:
+        alter_account(connection, person.id, person.id, {"password_hash": kept})
+        secret = _begun(served, connection, person)
+    served.people.forget()
+    _set_cookie(served, response, secret)
     return _answer(served, person, secret)
 
 
@@ -95,6 +121,21 @@ def log_out(request: Request, response: Response, served: Served, person: Viewer
             note_audit(connection, person.id, "logout")
         served.people.forget()
     response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=served.settings.https)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _begun(served: Service, connection: Connection, person: Person) -> str:
+    """The secret of a new session."""
+    ends = now() + timedelta(days=served.settings.limits.session_days)
+    return issue_secret(connection, person.id, "session", limits=TokenLimits(expires_at=ends))[1]
+
+
+def _set_cookie(served: Service, response: Response, secret: str) -> None:
+    days, secure = served.settings.limits.session_days, served.settings.https
+    response.set_cookie(COOKIE, secret, max_age=days * 86_400, httponly=True, samesite="lax", secure=secure)
 
 
 def _checked(served: Service, login: Login, address: str) -> Person:

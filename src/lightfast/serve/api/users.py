@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 from lightfast.library.accounts import Account, add_account, list_accounts
 from lightfast.library.noting import note_audit
 from lightfast.library.store import now
 from lightfast.serve.api.fields import PathId, RoleChoice, ShownName
 from lightfast.serve.auth.accounts import alter_account
-from lightfast.serve.auth.passwords import LONGEST, SHORTEST, hash_password
+from lightfast.serve.auth.passwords import NewPassword, hash_password
 from lightfast.serve.auth.person import Admin, require_unlimited
 from lightfast.serve.once import OnceRoute
 from lightfast.serve.service import Served
 
 user_routes = APIRouter(prefix="/api/users", tags=["users"], route_class=OnceRoute)
-Password = Annotated[SecretStr, Field(min_length=SHORTEST, max_length=LONGEST)]
 
 
 class AccountList(BaseModel):
@@ -31,7 +30,7 @@ class NewAccount(BaseModel):
     """An account to add; the first one has to be an admin's."""
 
     name: Annotated[ShownName, Field(examples=["ada"])]
-    password: Annotated[Password, Field(examples=["correct horse battery"])]
+    password: Annotated[NewPassword, Field(examples=["correct horse battery"])]
     role: RoleChoice = "reviewer"
     client: ShownName | None = Field(None, description="Of a viewer: whose labels and pictures it sees.")
 
@@ -41,7 +40,7 @@ class AccountChange(BaseModel):
 
     role: RoleChoice | None = None
     client: ShownName | None = None
-    password: Password | None = None
+    password: NewPassword | None = None
     disabled: bool | None = None
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from typing import Annotated
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from pydantic import Field, SecretStr
 
 from lightfast.base.errors import SettingsError
 
 SHORTEST, LONGEST = 8, 256
+NewPassword = Annotated[SecretStr, Field(min_length=SHORTEST, max_length=LONGEST)]
+"""A password that somebody is to have."""
 _HASHER = PasswordHasher()
 _AT_ONCE = threading.BoundedSemaphore(2)
 """Each hash takes 64 MB and a core for some hundredths of a second: more at once would starve the rest."""

@@ -42,6 +42,11 @@ class Person:
     token_id: int | None = None
 
     @property
+    def sees_places(self) -> bool:
+        """Whether the person is told where things lie on the server: admins are."""
+        return self.role == "admin"
+
+    @property
     def blind_to(self) -> int | None:
         """The person, where what others said of a picture that waits for a second opinion is kept from it;
         None for admins, and for a client's own users, who are never asked. Nobody gets round it by a token.
@@ -93,7 +98,8 @@ def look_up(service: Service, connection: Connection, sender: Sender) -> Person 
         return found
     found = _by_secret(connection, sender.session, "session") if sender.session else None
     if found is None and service.is_local(connection):
-        return Person(service.owner(connection), service.settings.local_user, "admin", None, "local")
+        owner = service.owner(connection, writes=sender.writes)
+        return Person(owner, service.settings.local_user, "admin", None, "local")
     if found is not None:
         require_page(sender)
     return found
@@ -109,6 +115,8 @@ def identify(request: Request, csrf: str | None = None) -> Person | None:
         sender = replace(sender, csrf=csrf)
     with service.library.store.read() as connection:
         found = look_up(service, connection, sender)
+    # For what a refusal may say; see `problems`.
+    request.state.sees_places = found is not None and found.sees_places
     if found is not None and not found.id and sender.writes:
         return replace(found, id=service.library.store.act(service.make_owner))
     return found
@@ -141,6 +149,13 @@ def require_unlimited(person: Person) -> None:
     if person.limited:
         why = "a token that ends, or may less than its user, changes neither tokens nor users"
         raise HttpProblem(403, why, cure="Log in, or use a token without limits.")
+
+
+def require_unscoped(person: Person) -> None:
+    """Raise HttpProblem 403 for somebody who sees one client's pictures alone."""
+    if person.client is not None:
+        why = "this is about everybody's pictures, and you see one client's"
+        raise HttpProblem(403, why, cure="Ask somebody who is not limited to a client.")
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}

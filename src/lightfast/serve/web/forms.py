@@ -5,6 +5,7 @@ checks. The token against forged requests stands in a field of the form, where a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,8 +17,10 @@ from starlette.concurrency import run_in_threadpool
 from lightfast.base.errors import LightfastError
 from lightfast.library.accounts import list_accounts
 from lightfast.library.schema import labels
+from lightfast.library.users import ROLES
 from lightfast.serve.api.fields import PathId
-from lightfast.serve.api.tokens import NewToken, TokenSecret, delete_token, get_tokens, post_token
+from lightfast.serve.api.session import PasswordChange, change_password, log_out
+from lightfast.serve.api.tokens import NewToken, delete_token, get_tokens, post_token
 from lightfast.serve.auth.person import Person, identify, require_role
 from lightfast.serve.problems import HttpProblem, problem_of
 from lightfast.serve.service import Served, Service
@@ -34,7 +37,7 @@ def people_page(request: Request, served: Served) -> Response:
     person = identify(request)
     if person is None:
         return RedirectResponse(f"/login?next={request.url.path}", 303)
-    return _page(request, served, person)
+    return _page(request, served, person, _Shown(changed="changed" in request.query_params))
 
 
 @form_routes.post("/people/tokens")
@@ -56,6 +59,41 @@ async def revoke_token_by_form(token_id: PathId, request: Request, served: Serve
     return await run_in_threadpool(revoke)
 
 
+@form_routes.post("/people/password")
+async def change_password_by_form(request: Request, served: Served) -> Response:
+    """Change the own password; the page that comes back says so, or why not."""
+    said = {name: str(value) for name, value in (await request.form()).items()}
+    return await run_in_threadpool(_changed, request, served, said)
+
+
+@form_routes.post("/people/log-out")
+async def log_out_by_form(request: Request, served: Served) -> Response:
+    """Log out here."""
+    said = {name: str(value) for name, value in (await request.form()).items()}
+
+    def leave() -> Response:
+        response = RedirectResponse("/login", 303)
+        log_out(request, response, served, _sender(request, said))
+        return response
+
+    return await run_in_threadpool(leave)
+
+
+def _changed(request: Request, served: Service, said: Mapping[str, str]) -> Response:
+    person, page = _sender(request, said), Response()
+    try:
+        given = {name: said.get(name, "") for name in PasswordChange.model_fields}
+        change_password(PasswordChange.model_validate(given), request, page, served, person)
+    except ValidationError as error:
+        return _page(request, served, person, _Shown(mistaken=f"The new one: {error.errors()[0]['msg']}"))
+    except HttpProblem as problem:
+        return _page(request, served, person, _Shown(mistaken=f"{problem.detail}. {problem.cure}".strip()))
+    # The page has to have the token of the new session, which the browser gets with it.
+    response = RedirectResponse("/people?changed=1", 303)
+    response.headers["set-cookie"] = page.headers["set-cookie"]
+    return response
+
+
 def _made(request: Request, served: Service, said: Mapping[str, str]) -> Response:
     person = _sender(request, said)
     given = {name: text for name in _FIELDS if (text := said.get(name, "").strip())}
@@ -63,13 +101,15 @@ def _made(request: Request, served: Service, said: Mapping[str, str]) -> Respons
         made = post_token(NewToken.model_validate(given), request, served, person)
     except ValidationError as error:
         first = error.errors()[0]
-        return _page(request, served, person, said, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        refused = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     except HttpProblem as problem:
-        return _page(request, served, person, said, f"{problem.detail}. {problem.cure}".strip())
+        refused = f"{problem.detail}. {problem.cure}".strip()
     except LightfastError as error:
-        refusal = problem_of(error)
-        return _page(request, served, person, said, f"{refusal.detail}. {refusal.cure}".strip())
-    return _page(request, served, person, made=made)
+        refusal = problem_of(error, places=person.sees_places)
+        refused = f"{refusal.detail}. {refusal.cure}".strip()
+    else:
+        return _page(request, served, person, _Shown(secret=made.secret))
+    return _page(request, served, person, _Shown(said, refused))
 
 
 def _sender(request: Request, said: Mapping[str, str]) -> Person:
@@ -77,14 +117,20 @@ def _sender(request: Request, said: Mapping[str, str]) -> Person:
     return require_role(identify(request, csrf=said.get("csrf", "")), "viewer")
 
 
-def _page(
-    request: Request,
-    served: Service,
-    person: Person,
-    said: Mapping[str, str] | None = None,
-    refused: str = "",
-    made: TokenSecret | None = None,
-) -> Response:
+@dataclass(frozen=True)
+class _Shown:
+    """What a page says of the form before it: what was typed and why a token was refused, or its secret; why
+    the password was not changed, or that it was.
+    """
+
+    said: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
+    secret: str = ""
+    mistaken: str = ""
+    changed: bool = False
+
+
+def _page(request: Request, served: Service, person: Person, after: _Shown) -> Response:
     """The page; only an admin is told who else there is. A refusal has the status 422."""
     admin = person.role == "admin"
     with served.library.store.read() as connection:
@@ -94,11 +140,11 @@ def _page(
         "accounts": [one for one in accounts if one.disabled_at is None],
         "clients": clients,
         "tokens": [one for one in get_tokens(served, person).items if one.revoked_at is None],
-        "said": said or {},
-        "refused": refused,
-        "secret": made and made.secret,
+        "admin": admin,
+        "roles": ROLES[: ROLES.index(person.role) + 1],
+        **vars(after),
     }
     response = rendered(request, served, "people", person, parts)
-    if refused:
+    if after.refused or after.mistaken:
         response.status_code = 422
     return response

@@ -17,6 +17,7 @@ from lightfast.library.browse import AssetCard, asset_cards, client_asset_ids
 from lightfast.library.schema import assets
 from lightfast.library.search.hits import search_tags
 from lightfast.library.summary import LibrarySummary, summarise
+from lightfast.library.users import ROLES
 from lightfast.serve.auth.person import COOKIE, Person, identify
 from lightfast.serve.auth.tokens import csrf_token
 from lightfast.serve.service import Served, Service
@@ -25,17 +26,19 @@ page_routes = APIRouter()
 _HERE = Path(__file__).parent
 STATIC_FOLDER = _HERE / "static"
 _NAMES = {
-    "/review": "Review",
-    "/library": "Library",
-    "/map": "Groups",
-    "/labels": "Labels",
-    "/models": "Models",
-    "/jobs": "Jobs",
-    "/draw": "Draw",
-    "/human": "Blind test",
-    "/people": "People",
+    "/review": ("Review", "reviewer"),
+    "/library": ("Library", "viewer"),
+    "/map": ("Groups", "reviewer"),
+    "/labels": ("Labels", "viewer"),
+    "/models": ("Models", "viewer"),
+    "/jobs": ("Jobs", "reviewer"),
+    "/draw": ("Draw", "viewer"),
+    "/human": ("Blind test", "reviewer"),
+    "/people": ("People", "admin"),
 }
-_FOR_ADMINS = ("/people",)
+"""Address → what a page is called, and the least role that can do there what it is for. Their own account, at
+/people, everybody finds under their name.
+"""
 _WITHOUT_SCRIPT = 60
 
 
@@ -177,7 +180,16 @@ def _page(request: Request, served: Service, name: str, **more: Any) -> Response
     person = identify(request)
     if person is None:
         return RedirectResponse(f"/login?next={request.url.path}", 303)
+    called, role = _NAMES.get("/" + request.url.path.split("/")[1], ("", "viewer"))
+    if not _may(person, role):
+        response = rendered(request, served, "refused", person, {"called": called, "role": role})
+        response.status_code = 403
+        return response
     return rendered(request, served, name, person, more)
+
+
+def _may(person: Person, role: str) -> bool:
+    return ROLES.index(person.role) >= ROLES.index(role)
 
 
 def rendered(
@@ -188,13 +200,12 @@ def rendered(
     """
     secret = request.cookies.get(COOKIE)
     named = {key: value() if callable(value) else value for key, value in more.items()}
-    admin = person is not None and person.role == "admin"
-    shown = [(path, text) for path, text in _NAMES.items() if admin or path not in _FOR_ADMINS]
+    shown = [(path, text) for path, (text, role) in _NAMES.items() if person and _may(person, role)]
     text = (
         _templates()
         .get_template(f"{name}.html.jinja")
         .render(
-            pages=shown if person else [],
+            pages=shown,
             here=f"/{name}",
             user=person,
             csrf=csrf_token(secret) if secret else "none",

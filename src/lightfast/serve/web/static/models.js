@@ -2,11 +2,14 @@
 import { get, post } from "./api.js";
 import { jobCard } from "./live.js";
 import { showModel } from "./model_card.js";
-import { between, day, fixed, pointsBetween, tenths } from "./numbers.js";
+import { between, day, fixed, moment, pointsBetween, tenths } from "./numbers.js";
 import { button, cell, make, numeral, on, part, say, sayFailed } from "./say.js";
 
 /** The model whose card is open. */
 let open = Number(location.hash.slice(1)) || 0;
+
+/** When it was taken into use, and by whom. @param {any} one */
+const promoted = (one) => (one.promoted_at ? `${moment(one.promoted_at)}${one.promoted_by ? ` by ${one.promoted_by}` : ""}` : `not yet; added ${day(one.added_at)}`);
 
 /** @param {any} one */
 function modelRow(one) {
@@ -17,8 +20,8 @@ function modelRow(one) {
   if (one.in_use) name.append(" ", make("span", { className: "badge use", textContent: "in use" }));
   const others = one.class_names.length - 5;
   return make("tr", {}, name, numeral(tenths(accuracy)), numeral(interval ? `${between(interval)}${n ? `, n ${fixed(n)}` : ""}` : ""),
-    cell(one.class_names.slice(0, 5).join(", ") + (others > 0 ? ` and ${others} more` : "")), cell(day(one.promoted_at ?? one.added_at)),
-    cell(make("div", { className: "row" }, ...(one.in_use ? [] : [button("Use it", () => act(`/api/models/${one.id}/promote`, `${one.name} is in use.`))]))));
+    cell(one.class_names.slice(0, 5).join(", ") + (others > 0 ? ` and ${others} more` : "")), cell(promoted(one)),
+    cell(make("div", { className: "row" }, ...(one.in_use || !part("models").dataset.may ? [] : [button("Use it", () => act(`/api/models/${one.id}/promote`, `${one.name} is in use.`))]))));
 }
 
 /** @param {any} one */
@@ -35,7 +38,7 @@ async function look() {
   part("models").replaceChildren(...items.toReversed().map(modelRow));
   part("table").hidden = !items.length;
   part("nothing").hidden = items.length > 0;
-  part("tag").hidden = !used;
+  part("tag").hidden = !used || !part("card").dataset.allowed;
   part("rollback").disabled = items.filter((/** @type {any} */ one) => one.promoted_at && !one.rolled_back_at).length < 2;
   part("ledger").replaceChildren(...ledger.toReversed().map(ledgerRow));
   part("ledger-part").hidden = !ledger.length;
@@ -65,4 +68,4 @@ addEventListener("hashchange", () => {
   look().catch(sayFailed);
 });
 look().catch(sayFailed);
-get("/api/jobs?state=waiting&state=running").then(({ items }) => part("running").append(...items.map(watched)), () => {});
+if (part("card").dataset.allowed) get("/api/jobs?state=waiting&state=running").then(({ items }) => part("running").append(...items.map(watched)), () => {});

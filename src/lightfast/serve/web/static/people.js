@@ -1,4 +1,4 @@
-// Owns the page of people: names, roles, passwords, tokens of programs, and what happened. What was refused stays typed.
+// Owns what admins see on the page of people: names, roles, passwords, and what happened. What was refused stays typed.
 import { call, get, post } from "./api.js";
 import { day, moment } from "./numbers.js";
 import { button, cell, choices, make, on, part, say, sayFailed } from "./say.js";
@@ -14,38 +14,20 @@ function userRow(one) {
   return make("tr", { className: off ? "muted" : "" }, make("th", { scope: "row", textContent: one.name }, ...(one.can_log_in ? [] : [make("small", { className: "muted", textContent: " no password" })])), cell(role), cell(one.client ?? "all"), cell(day(one.created_at)), cell(make("div", { className: "row" }, lock)));
 }
 
-/** @param {any} one */
-function tokenRow(one) {
-  const limits = [`of ${one.user}`, one.role ? `at most ${one.role}` : "", one.client ? `sees only ${one.client}` : "", `since ${day(one.created_at)}`, one.expires_at ? `until ${day(one.expires_at)}` : ""];
-  const revoke = button("Revoke", () => call("DELETE", `/api/tokens/${one.id}`).then(look), "plain");
-  return make("li", { className: "row" }, make("b", { textContent: one.note || "(no note)" }), make("span", { className: "muted small", textContent: limits.filter(Boolean).join(" · ") }), revoke);
-}
-
 async function look() {
-  const [users, tokens] = await Promise.all([get("/api/users"), get("/api/tokens")]);
+  const users = await get("/api/users");
   part("users").replaceChildren(...users.items.map(userRow));
   part("nobody").hidden = users.items.some((/** @type {any} */ one) => one.can_log_in);
   part("everybody").hidden = !users.items.length;
   showPeople(users.items);
-  part("tokens").replaceChildren(...tokens.items.filter((/** @type {any} */ one) => !one.revoked_at).map(tokenRow));
 }
 
-/** @param {string} id @param {(said: any) => Promise<void>} send */
-function form(id, send) {
-  on(id, "submit", async () => {
-    await send(Object.fromEntries(new FormData(part(id))));
-    part(id).reset();
-    await look();
-  });
-}
-
-form("add", async (said) => {
+on("add", "submit", async () => {
+  const said = Object.fromEntries(new FormData(part("add")));
   await post("/api/users", said);
   say(`${said.name} may log in.`);
-});
-form("token", async ({ note, user_id, role, client, days }) => {
-  const { secret } = await post("/api/tokens", { note, user_id: Number(user_id) || null, role: role || null, client: client.trim() || null, days: Number(days) || null });
-  part("new-token").replaceChildren("Copy it now, it is not shown again: ", make("kbd", { textContent: secret }));
+  part("add").reset();
+  await look();
 });
 look().catch(sayFailed);
 
