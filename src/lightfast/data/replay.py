@@ -133,7 +133,9 @@ def misplaced(
         if name in ids:
             return "its pixels are others now"
         if name in bare:
-            return "it has no label here, only what it is not: give all decisions to the version before this one"
+            return (
+                "it has no label here, only what it is not: give all decisions to the version before this one"
+            )
         return "there is no such picture now"
 
     return tuple((name, why(name)) for name, content in latest(decisions) if (name, content) not in keys)
