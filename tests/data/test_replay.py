@@ -84,6 +84,14 @@ def test_pictures_that_are_gone_or_changed_are_named(pictures: ImageSet):
     assert replay(pictures, [gone, changed]).changed == ()
 
 
+def test_a_picture_that_is_known_for_what_it_is_not_is_sent_to_the_version_before(pictures: ImageSet):
+    next_version = replay(pictures, [_said(pictures, "a", None, given="cat")])
+    assert "a" not in next_version.images.ids
+    ((name, why),) = misplaced([next_version.images], [_said(pictures, "a", "dog")], next_version.ruled_out)
+    assert name == "a"
+    assert "the version before" in why
+
+
 def test_a_label_that_is_no_class_is_refused(pictures: ImageSet):
     with pytest.raises(UnknownName, match="cow"):
         replay(pictures, [_said(pictures, "a", "cow")])

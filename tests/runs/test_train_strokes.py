@@ -100,4 +100,9 @@ def test_what_cannot_be_learnt_is_refused_before_anything_is_written(blob_file, 
         train_strokes_run(blob_file, options)
     with pytest.raises(UnknownName, match="setting of model strokes"):
         train_strokes_run(blob_file, options, config={"depth": 3})
+    unnamed = tmp_path / "unnamed.ndjson"
+    unnamed.write_text('{"drawing": [[[0, 5], [0, 5]]]}\n' * 4, encoding="utf-8")
+    with pytest.raises(DataError, match="unnamed has no labels") as refused:
+        train_strokes_run(str(unnamed), options)
+    assert '"word"' in str(refused.value)
     assert not (tmp_path / "run").exists()

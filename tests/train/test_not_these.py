@@ -102,6 +102,19 @@ def test_a_network_learns_what_pictures_are_not(blobs: ImageSet, balance: str):
     assert read[1][1] < read[0][1] - 0.2
 
 
+def test_the_accuracy_of_training_is_that_of_the_labelled_pictures(blobs: ImageSet):
+    recipe = Recipe.of(epochs=3, batch_size=16, keep="last")
+    plain = fit(blobs, blobs, model="mlp", recipe=recipe).history[-1]["train_accuracy"]
+    images = ImageSet(np.concatenate([_doubtful(blobs).images] * 20), name="between")
+    ruled_out = np.zeros((len(images), blobs.num_classes), dtype=bool)
+    ruled_out[:, -1] = True
+    beside = fit(
+        blobs, blobs, model="mlp", recipe=recipe, training=Training(ruled_out=RuledOut(images, ruled_out))
+    )
+    assert plain > 0.9
+    assert beside.history[-1]["train_accuracy"] > 0.9
+
+
 def test_a_fine_tune_counts_them_too():
     maps, targets = torch.eye(3).half(), torch.tensor([0, 1, -1])
     ruled_out = torch.tensor([[False] * 3, [False] * 3, [True, False, True]])

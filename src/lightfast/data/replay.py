@@ -119,15 +119,26 @@ def _ruled_out(images: ImageSet, negatives: Mapping[int, Sequence[str]]) -> Rule
     return RuledOut(bare, np.stack(list(kept.values())))
 
 
-def misplaced(sets: Sequence[ImageSet], decisions: Sequence[Decision]) -> tuple[tuple[str, str], ...]:
-    """(picture, why) of every picture that somebody decided about and that none of the sets has."""
+def misplaced(
+    sets: Sequence[ImageSet], decisions: Sequence[Decision], beside: RuledOut | None = None
+) -> tuple[tuple[str, str], ...]:
+    """(picture, why) of every picture that somebody decided about and that none of the sets has; `beside`:
+    those of which the data say only what they are not.
+    """
     ids = {name for images in sets for name in images.ids}
     keys = {key for images in sets for key in zip(images.ids, images.content_hashes, strict=True)}
-    return tuple(
-        (name, "its pixels are others now" if name in ids else "there is no such picture now")
-        for name, content in latest(decisions)
-        if (name, content) not in keys
-    )
+    bare = set(beside.images.ids) if beside else set[str]()
+
+    def why(name: str) -> str:
+        if name in ids:
+            return "its pixels are others now"
+        if name in bare:
+            return (
+                "it has no label here, only what it is not: give all decisions to the version before this one"
+            )
+        return "there is no such picture now"
+
+    return tuple((name, why(name)) for name, content in latest(decisions) if (name, content) not in keys)
 
 
 def _check_names(decisions: Sequence[Decision], names: Sequence[str]) -> None:

@@ -111,7 +111,7 @@ def relabel_data(
     read, notes = _decisions(decisions, parts, reviewer, (source, options))
     used = [one for number, one in enumerate(read, start=1) if number not in _numbers(without, len(read))]
     found = {name: replay(images, used) for name, images in parts.items()}
-    lost = misplaced(list(parts.values()), used)
+    lost = misplaced(list(parts.values()), used, prepared.data.ruled_out)
     if used and len(lost) == len({(one.picture, one.content) for one in used}):
         raise DataError(
             f"no decision of {decisions} fits a picture of {source}",

@@ -98,7 +98,9 @@ def _strokes(source: str, options: RunOptions) -> StrokeSet:
             expected='an .ndjson whose lines have a "drawing"',
             cure=f"Pictures are learnt by another `model` than {STROKES}.",
         )
-    return load_strokes(path)
+    strokes = load_strokes(path)
+    strokes.require_labels()
+    return strokes
 
 
 def _part(strokes: StrokeSet, splits: Splits, name: str) -> StrokeSet:

@@ -25,7 +25,7 @@ from lightfast.base.randomness import derive_seed
 from lightfast.models.device import bf16_pays_for, resolve_device
 from lightfast.models.tensors import save_tensors
 from lightfast.train.margins import save_epoch_margins
-from lightfast.train.objectives import ROW_MARGINS, Batch, Objective
+from lightfast.train.objectives import LABELLED, ROW_MARGINS, Batch, Objective
 from lightfast.train.optimizers import RunningAverage, compiled, compiler_failures, optimizer_of
 from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
@@ -246,6 +246,8 @@ class _Training:
                 f"{self.context.label}: the loss of epoch {number + 1} is not finite",
                 cure=f"Lower the step size: learning_rate={self.recipe.learning_rate / 10:g}.",
             )
+        if (labelled := means.pop(f"train_{LABELLED}", 0.0)) > 0:
+            means["train_accuracy"] /= labelled
         return {"learning_rate": rate, **means}
 
     def _step(self, batch: Batch, generator: torch.Generator, step: int, weight: float) -> dict[str, Tensor]:

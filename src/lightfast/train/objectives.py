@@ -102,8 +102,10 @@ def ruled_out_loss(logits: Tensor, ruled_out: Tensor) -> Tensor:
 def partly_labelled_loss(
     logits: Tensor, said: tuple[Tensor, Tensor], smoothing: float = 0.0, weights: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """As `classification_loss`, where `said` is (int64 labels (N,), -1 without one; bool (N, K) ruled out);
-    the accuracy is that of the labelled rows.
+    """As `classification_loss`, where `said` is (int64 labels (N,), -1 without one; bool (N, K) ruled out).
+
+    `accuracy` counts the labelled rows that are right, `LABELLED` all that have a label, both as shares of
+    N: over batches the accuracy of the labelled rows is the one mean divided by the other.
     """
     labels, ruled_out = said
     named = labels >= 0
@@ -111,10 +113,12 @@ def partly_labelled_loss(
     accuracy = torch.zeros((), device=logits.device)
     if named.any():
         mean, measures = classification_loss(logits[named], labels[named], smoothing, weights)
-        losses, accuracy = losses + mean * named.sum(), measures["accuracy"]
-    return losses / len(logits), {"accuracy": accuracy}
+        losses, accuracy = losses + mean * named.sum(), measures["accuracy"] * named.float().mean()
+    return losses / len(logits), {"accuracy": accuracy, LABELLED: named.float().mean()}
 
 
+LABELLED = "labelled"
+"""The share of a batch's rows that have a label, where some have none: their `accuracy` is a share of all."""
 ROW_MARGINS = "row_margins"
 """A measure that has one number a row, not a mean over the batch."""
 
