@@ -4,10 +4,11 @@
 
 prints a table and writes benchmarks/results/near-duplicates.json. FOLDER holds `caltech20`, `clothing`,
 `intel-scenes` and `cifar10-20k.npz`. With --only some steps are measured anew, the others stay as they were
-written. What a picture costs by their number is measured on real pictures of 32 x 32 (CIFAR-10), and on
-blends of a cut-out of one photograph with a cut-out of another, of which none is a copy. Pictures are read as `train` reads mixed sizes (96 x 96, centre cropped). The pairs that are
-found among the photographs as they are have to be looked at: real sets hold true near duplicates. Seconds are
-of the processor, so that other work on the machine counts less.
+written. Pictures are read as `train` reads mixed sizes (96 x 96, centre cropped). The pairs that are found
+among the photographs as they are have to be looked at: real sets hold true near duplicates. What a picture
+costs by their number is measured on real ones of 32 x 32 (CIFAR-10), and on blends of a cut-out of one
+photograph with a cut-out of another, of which none is a copy. Seconds are of the processor, so that other
+work on the machine counts less.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def hashed() -> list[dict[str, Any]]:
 
 
 def stages(images: NDArray[np.uint8]) -> dict[str, Any]:
-    """Milliseconds a picture of each stage of a search, pairs proposed and looked at, and pictures cut short."""
+    """Milliseconds a picture of each stage of a search, pairs that were proposed, and pictures cut short."""
     times = [time.process_time()]
     looks = make_looks([ImageSet(images)], np.arange(len(images)), silent)
     times.append(time.process_time())
