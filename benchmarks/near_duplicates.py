@@ -18,6 +18,7 @@ import io
 import json
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -167,16 +168,17 @@ def cut_out(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     return small[:, ::-1] if rng.random() < 0.5 else small
 
 
-def blends(images: NDArray[np.uint8]) -> list[dict[str, Any]]:
+def blends(images: NDArray[np.uint8], most: int) -> list[dict[str, Any]]:
     """By number of pictures that are blended of two real ones, on disk while they are searched."""
     rng, told = np.random.default_rng(SEED), []
+    counts = [count for count in BLENDED if count <= most]
     with tempfile.TemporaryDirectory() as name:
-        shape = (max(BLENDED), BLEND_SIDE, BLEND_SIDE, 3)
+        shape = (max(counts), BLEND_SIDE, BLEND_SIDE, 3)
         made = np.lib.format.open_memmap(Path(name) / "blends.npy", "w+", np.uint8, shape)
         for row in range(len(made)):
             one, other = (cut_out(images[at], rng) for at in rng.choice(len(images), 2, replace=False))
             made[row] = BLEND * one + (1 - BLEND) * other
-        for count in BLENDED:
+        for count in counts:
             told.append(stages(made[:count]))
             print(told[-1], flush=True)
     return told
@@ -186,7 +188,9 @@ def main() -> None:
     """Measure everything, print it, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="STEP")
-    only = parser.parse_args().only
+    parser.add_argument("--most", type=int, default=max(BLENDED), help="blends at most")
+    given = parser.parse_args()
+    only = given.only
     folder = Path(os.environ["LIGHTFAST_DATA"])
     files, images = photographs(folder)
     steps: dict[str, Callable[[], Any]] = {
@@ -196,12 +200,12 @@ def main() -> None:
         "look_alikes": look_alikes,
         "hashed": hashed,
         "small_pictures": lambda: small_pictures(folder),
-        "blends": lambda: blends(images),
+        "blends": lambda: blends(images, given.most),
     }
     told: dict[str, Any] = json.loads(OUT.read_text(encoding="utf-8")) if only else {}
-    words = ["LIGHTFAST_DATA=FOLDER", "python", "benchmarks/near_duplicates.py"]
+    words = ["LIGHTFAST_DATA=FOLDER", "python", "benchmarks/near_duplicates.py", *sys.argv[1:]]
+    told.setdefault("command", " ".join(words))
     told |= {
-        "command": " ".join(words),
         "seed": SEED,
         "n": {"photographs": len(files), "copied": COPIED},
         "intervals": "95 %, Wilson",
@@ -210,7 +214,7 @@ def main() -> None:
     }
     for name in only or steps:
         told[name] = steps[name]()
-        told.setdefault("made_at", {})[name] = commit()
+        told.setdefault("steps_made_at", {})[name] = [*sys.argv[1:], commit()]
         print(name, *told[name], sep="\n  ", flush=True)
         write_json(OUT, told)
 

@@ -327,7 +327,7 @@ def _fresh_export(run: Path) -> Path | None:
 
 def _sorted(paths: Sequence[str], options: RunOptions) -> tuple[list[str], list[str], SourceResolver]:
     """(sources of files, arrays and names of data sets, where they are)."""
-    resolver = SourceResolver(options.report, options.tables)
+    resolver = SourceResolver(options.report, options.tables, options.fetch)
     with resolver.display_errors():
         arrays = [
             text
