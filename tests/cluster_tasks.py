@@ -24,7 +24,7 @@ class Loopback(AbstractFileSystem):
 
     def _answer(self, path: str) -> bytes:
         asked = urllib.request.Request(f"http://{path}", headers={"Process": str(os.getpid())})
-        with urllib.request.urlopen(asked, timeout=5) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             return answer.read()
 
     def info(self, path: str, **_: object) -> dict[str, object]:
