@@ -29,6 +29,8 @@ from typing import Any
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# A busy machine starts slowly.
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
 
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402
