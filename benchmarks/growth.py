@@ -10,7 +10,7 @@ measures what no other benchmark does, and draws it with what others measured:
   does not grow with their number).
 - search: `library-search` (drawn rows, 10,000 to a million).
 - curate: wrong labels among drawn probabilities of ten classes, at 10,000, 100,000 and a million; near
-  duplicates up to 200,000 by the steps `small_pictures`, `blends` and `hashed` of `near-duplicates`.
+  duplicates by the steps `small_pictures` and `blends` of `near-duplicates`.
 
 Processor time of this process, one thread. Points are measurements, lines between them join them: nothing is
 extrapolated, and where a line ends before a million nothing was measured behind it. --draw only draws.
@@ -137,9 +137,8 @@ def curves(growth: dict[str, Any]) -> tuple[dict[str, list[tuple[int, float]]], 
         "ingest: files added (SQLite)": pairs(growth["add_files"]),
         "tag: answers written (SQLite)": pairs(growth["write_tags"]),
         "curate: wrong labels": pairs(growth["label_issues"]),
-        "curate: near duplicates, pairs proposed (drawn)": pairs(near["hashed"]),
-        "curate: near duplicates, whole search (CIFAR-10)": pairs(near["small_pictures"], "total"),
-        "curate: near duplicates, whole search (blends)": pairs(near["blends"], "total"),
+        "curate: near duplicates, whole search (CIFAR-10)": pairs(near.get("small_pictures", ()), "total"),
+        "curate: near duplicates, whole search (blends)": pairs(near.get("blends", ()), "total"),
     }
     a_query = {}
     for name in ("sqlite", "postgresql"):
@@ -169,7 +168,8 @@ def plot(growth: dict[str, Any], path: Path) -> None:
     labels = ("a picture, ms of processor", "a query, p50, ms of processor")
     for axes, drawn, label in zip(figure.subplots(1, 2), curves(growth), labels, strict=True):
         for name, points in drawn.items():
-            axes.loglog(*zip(*points, strict=True), "o-", label=name)
+            if points:
+                axes.loglog(*zip(*points, strict=True), "o-", label=name)
         axes.set(xlabel="pictures", ylabel=label)
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize="x-small")
