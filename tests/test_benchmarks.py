@@ -47,6 +47,7 @@ LACKING = {
     "rotted": ASKED_SINCE | {"spread"},
     "scaling": ASKED_SINCE | {"spread", "packages", "load", "date"},
     "select": ASKED_SINCE | {"python", "packages", "load", "date"},
+    "startup": ASKED_SINCE | {"n", "load"},
     "svhn-paper": ASKED_SINCE | {"load"},
     "tagging-speed": ASKED_SINCE | {"packages", "load", "date"},
     "text_search": ASKED_SINCE | {"spread", "python", "packages", "load", "date"},
