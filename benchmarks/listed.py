@@ -91,6 +91,15 @@ BENCHMARKS = (
         data=True,
     ),
     Benchmark(
+        "cluster-kills",
+        "a machine killed while 20,000 pictures are tagged: finished, lost, there twice",
+        ("cluster_kills.py",),
+        data=True,
+    ),
+    Benchmark(
+        "growth", "what a picture costs from 10,000 to a million: ingest, tag, search, curate", ("growth.py",)
+    ),
+    Benchmark(
         "scaling",
         "what each stage of tagging costs, and 1 to 1,000 workers simulated from it",
         ("scaling.py",),

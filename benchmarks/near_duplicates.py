@@ -2,18 +2,26 @@
 
     LIGHTFAST_DATA=FOLDER python benchmarks/near_duplicates.py
 
-prints a table and writes benchmarks/results/near-duplicates.json. FOLDER holds `caltech20`, `clothing` and
-`intel-scenes`. Pictures are read as `train` reads mixed sizes (96 x 96, centre cropped). The pairs that are
-found among the photographs as they are have to be looked at: real sets hold true near duplicates. Seconds are
-of the processor, so that other work on the machine counts less.
+prints a table and writes benchmarks/results/near-duplicates.json. FOLDER holds `caltech20`, `clothing`,
+`intel-scenes` and `cifar10-20k.npz`. With --only some steps are measured anew, the others stay as they were
+written. Pictures are read as `train` reads mixed sizes (96 x 96, centre cropped). The pairs that are found
+among the photographs as they are have to be looked at: real sets hold true near duplicates. What a picture
+costs by their number is measured on real ones of 32 x 32 (CIFAR-10), and on blends of a cut-out of one
+photograph with a cut-out of another, of which none is a copy. Seconds are of the processor, so that other
+work on the machine counts less.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
+import json
 import os
 import platform
+import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +29,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
-from measured import about  # noqa: E402
+from measured import about, commit  # noqa: E402
 from near_duplicate_pictures import COPIES, SCENES, Alter, scene_pictures  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -30,7 +38,9 @@ from lightfast.base.files import write_json  # noqa: E402
 from lightfast.base.progress import silent  # noqa: E402
 from lightfast.data.decode.decode import decode_bytes, decode_file  # noqa: E402
 from lightfast.data.decode.unreadable import UnreadablePicture  # noqa: E402
+from lightfast.data.duplicates.closer import look_closer  # noqa: E402
 from lightfast.data.duplicates.hashes import THUMBNAIL_SIDE, candidates  # noqa: E402
+from lightfast.data.duplicates.looks import make_looks  # noqa: E402
 from lightfast.data.duplicates.search import near_duplicates  # noqa: E402
 from lightfast.data.images import ImageSet  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
@@ -40,6 +50,8 @@ SEED, SIDE, COPIED, OF_A_SCENE = 0, 96, 120, 60
 SETS = ("caltech20", "clothing", "intel-scenes")
 LOOK_ALIKES = (450, 900, 1800, 3600, 7200)
 HASHED = (5_000, 20_000, 50_000, 100_000, 200_000)
+SMALL = (1_250, 5_000, 10_000, 20_000)
+BLENDED, BLEND_SIDE, BLEND = (10_000, 50_000, 200_000), 64, 0.6
 OUT = Path(__file__).parent / "results" / "near-duplicates.json"
 
 
@@ -119,31 +131,99 @@ def hashed() -> list[dict[str, Any]]:
     return told
 
 
+def stages(images: NDArray[np.uint8]) -> dict[str, Any]:
+    """Milliseconds a picture of each stage of a search, pairs that were proposed, and pictures cut short."""
+    times = [time.process_time()]
+    looks = make_looks([ImageSet(images)], np.arange(len(images)), silent)
+    times.append(time.process_time())
+    proposed = candidates(looks.thumbs, silent, looks.owners)
+    times.append(time.process_time())
+    closer = look_closer(looks, proposed, silent)
+    times.append(time.process_time())
+    spent = [round(1000 * seconds / len(images), 3) for seconds in np.diff(times).tolist()]
+    return {
+        "n": len(images),
+        "milliseconds_a_picture": dict(zip(("shrink", "propose", "look_closer"), spent, strict=True)),
+        "total": round(sum(spent), 3),
+        "candidates": len(proposed),
+        "look_alikes": len(closer.alike),
+        "cut": closer.cut,
+    }
+
+
+def small_pictures(folder: Path) -> list[dict[str, Any]]:
+    """By number of real pictures of 32 x 32."""
+    with np.load(folder / "cifar10-20k.npz") as held:
+        images = np.concatenate([held["train_images"], held["test_images"]])
+    drawn = np.random.default_rng(SEED).permutation(len(images))
+    return [stages(images[np.sort(drawn[:count])]) for count in SMALL]
+
+
+def cut_out(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Half of a picture's area or more, mirrored or not."""
+    side = int(rng.integers(round(0.7 * SIDE), SIDE + 1))
+    top, left = rng.integers(0, SIDE - side + 1, 2)
+    part = Image.fromarray(image[top : top + side, left : left + side])
+    small = np.asarray(part.resize((BLEND_SIDE, BLEND_SIDE), Image.Resampling.BILINEAR))
+    return small[:, ::-1] if rng.random() < 0.5 else small
+
+
+def blends(images: NDArray[np.uint8], most: int) -> list[dict[str, Any]]:
+    """By number of pictures that are blended of two real ones, on disk while they are searched."""
+    rng, told = np.random.default_rng(SEED), []
+    counts = [count for count in BLENDED if count <= most]
+    with tempfile.TemporaryDirectory() as name:
+        shape = (max(counts), BLEND_SIDE, BLEND_SIDE, 3)
+        made = np.lib.format.open_memmap(Path(name) / "blends.npy", "w+", np.uint8, shape)
+        for row in range(len(made)):
+            one, other = (cut_out(images[at], rng) for at in rng.choice(len(images), 2, replace=False))
+            made[row] = BLEND * one + (1 - BLEND) * other
+        for count in counts:
+            told.append(stages(made[:count]))
+            print(told[-1], flush=True)
+    return told
+
+
 def main() -> None:
     """Measure everything, print it, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", metavar="STEP")
+    parser.add_argument("--most", type=int, default=max(BLENDED), help="blends at most")
+    given = parser.parse_args()
+    only = given.only
     folder = Path(os.environ["LIGHTFAST_DATA"])
     files, images = photographs(folder)
-    found = near_duplicates([ImageSet(images)])
-    names = [str(path.relative_to(folder)) for path in files]
-    told: dict[str, Any] = {
-        "command": "LIGHTFAST_DATA=FOLDER python benchmarks/near_duplicates.py",
-        "seed": SEED,
-        "n": {"photographs": len(files), "copied": COPIED},
-        "intervals": "95 %, Wilson",
-        "made": about(),
-        "machine": {"cpu": cpu_name(), "python": platform.python_version(), "threads": 1},
-    }
-    told["pairs_among_photographs"] = [[names[row] for row in pair.rows] for pair in found.pairs]
-    steps = {
+    steps: dict[str, Callable[[], Any]] = {
+        "pairs_among_photographs": lambda: pairs(files, images, folder),
         "recall": lambda: recall(files, images),
         "scenes": scenes,
         "look_alikes": look_alikes,
         "hashed": hashed,
+        "small_pictures": lambda: small_pictures(folder),
+        "blends": lambda: blends(images, given.most),
     }
-    for name, step in steps.items():
-        told[name] = step()
+    told: dict[str, Any] = json.loads(OUT.read_text(encoding="utf-8")) if only else {}
+    words = ["LIGHTFAST_DATA=FOLDER", "python", "benchmarks/near_duplicates.py", *sys.argv[1:]]
+    told.setdefault("command", " ".join(words))
+    told |= {
+        "seed": SEED,
+        "n": {"photographs": len(files), "copied": COPIED},
+        "intervals": "95 %, Wilson",
+        "machine": {"cpu": cpu_name(), "python": platform.python_version(), "threads": 1},
+        "made": about("", SEED, None, words, clock="processor time, one thread"),
+    }
+    for name in only or steps:
+        told[name] = steps[name]()
+        told.setdefault("steps_made_at", {})[name] = [*sys.argv[1:], commit()]
         print(name, *told[name], sep="\n  ", flush=True)
         write_json(OUT, told)
+
+
+def pairs(files: list[Path], images: NDArray[np.uint8], folder: Path) -> list[list[str]]:
+    """The pairs that join groups among the photographs as they are."""
+    names = [str(path.relative_to(folder)) for path in files]
+    found = near_duplicates([ImageSet(images)])
+    return [[names[row] for row in pair.rows] for pair in found.pairs]
 
 
 if __name__ == "__main__":

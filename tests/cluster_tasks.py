@@ -5,12 +5,43 @@ from __future__ import annotations
 import json
 import os
 import time
+import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fsspec import AbstractFileSystem
 
 from lightfast.base.errors import DataError
+
+
+class Loopback(AbstractFileSystem):
+    """Files of a web server here, by plain requests that say which process asks."""
+
+    protocol = "loopback"
+    cachable = False
+
+    def _answer(self, path: str) -> bytes:
+        asked = urllib.request.Request(f"http://{path}", headers={"Process": str(os.getpid())})
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return answer.read()
+
+    def info(self, path: str, **_: object) -> dict[str, object]:
+        path = self._strip_protocol(path)
+        kind = "file" if "." in path.rpartition("/")[2] and "/" in path else "directory"
+        return {"name": path, "type": kind, "size": None}
+
+    def find(self, path: str, *_: object, **__: object) -> dict[str, dict[str, object]]:
+        """All pictures of the site, by its index: name → time of change."""
+        known = json.loads(self._answer(f"{path}/index.json"))
+        return {
+            f"{path}/{name}": {"name": f"{path}/{name}", "type": "file", "size": 1, "mtime": when}
+            for name, when in known.items()
+        }
+
+    def get_file(self, rpath: str, lpath: str, **_: object) -> None:
+        Path(lpath).write_bytes(self._answer(self._strip_protocol(rpath)))
 
 
 def weighted(number: int, pixels: np.ndarray) -> tuple[int, float, bool, int]:
@@ -43,6 +74,29 @@ def out_of_memory(number: int) -> int:
     if number == 1:
         raise MemoryError("cannot allocate 9 TiB")
     return number
+
+
+def store_full(number: int) -> int:
+    from ray.exceptions import ObjectStoreFullError
+
+    if number == 1:
+        raise ObjectStoreFullError("no room for\n60 MB")
+    return number
+
+
+@dataclass(frozen=True)
+class Starved:
+    """Infers nothing of five pictures so many times, for want of memory; else that all are of one class."""
+
+    folder: Path
+    times: int
+    classes: int
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        if len(images) == 5 and len(list(self.folder.iterdir())) < self.times:
+            (self.folder / f"{time.time_ns()}").touch()
+            raise MemoryError("cannot allocate 9 TiB")
+        return np.eye(self.classes, dtype=np.float32)[np.zeros(len(images), dtype=int)]
 
 
 def absolute(number: int) -> int:

@@ -38,7 +38,6 @@ LACKING = {
     "map_page": ASKED_SINCE | {"spread"},
     "map_speed": ASKED_SINCE | {"spread"},
     "mnist-c-paper": ASKED_SINCE | {"load"},
-    "near-duplicates": ASKED_SINCE | {"packages", "load", "date"},
     "objects": ASKED_SINCE | {"packages", "load", "date"},
     "peer-recipe": ASKED_SINCE | {"packages", "load", "date"},
     "persons_hour": ASKED_SINCE | {"n", "python", "packages", "load", "date"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -29,6 +30,18 @@ COMMANDS = [
 
 def test_version(type_in):
     assert type_in("--version").out == f"lightfast {cli.__version__}\n"
+
+
+def test_the_package_itself_is_the_command_line_and_its_exit_code():
+    said, refused = (
+        subprocess.run(
+            [sys.executable, "-m", "lightfast", word], capture_output=True, text=True, timeout=60, check=False
+        )
+        for word in ("--version", "--nonsense")
+    )
+    assert (said.returncode, said.stdout) == (0, f"lightfast {cli.__version__}\n")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--nonsense" in refused.stderr
 
 
 def test_help_names_every_command(type_in):

@@ -18,12 +18,19 @@ STORE = 100_000_000
 
 
 @pytest.fixture(scope="session")
-def machines() -> Iterator[object]:
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """A head that computes nothing, and two machines with one core each."""
+    # So that also Ray's processes know the addresses of the tests.
+    plugins = tmp_path_factory.mktemp("plugins")
+    (plugins / "loopback-1.dist-info").mkdir()
+    (plugins / "loopback-1.dist-info" / "METADATA").write_text("Name: loopback\nVersion: 1\n")
+    (plugins / "loopback-1.dist-info" / "entry_points.txt").write_text(
+        "[fsspec.specs]\nloopback = cluster_tasks:Loopback\n"
+    )
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Ray's processes find this tree, and the tasks of the tests, as this process does.
     os.environ["PYTHONPATH"] = os.pathsep.join(
-        [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        [str(Path(__file__).parents[1]), str(plugins), os.environ.get("PYTHONPATH", "")]
     )
     from ray.cluster_utils import Cluster
 

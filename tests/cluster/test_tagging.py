@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
+import os
+import shutil
 import threading
-import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,9 +17,10 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
-from fsspec import AbstractFileSystem
+from cluster_tasks import Loopback
 from PIL import Image
 
+from lightfast.base.errors import DataError
 from lightfast.cli.app import main
 from lightfast.cluster.redo import Redo
 from lightfast.cluster.tagging import RayTagging
@@ -28,6 +32,7 @@ from lightfast.tagging.stream import Tagged, tag_files
 # Processes start slowly on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 REDO = Redo(times=2, patience=20)
+CPU = RunOptions(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -158,53 +163,104 @@ def test_the_machines_stop_when_nobody_takes_what_they_read(cluster, tagger, fol
     stream.close()
 
 
-class Loopback(AbstractFileSystem):
-    """Files of a web server here, by plain requests."""
+class Site(ThreadingHTTPServer):
+    """The pictures over HTTP: 0003.png always answers 503, 0005.png twice; who asked for what is noted."""
 
-    protocol = "loopback"
+    def __init__(self, folder: Path) -> None:
+        self.asked: list[tuple[str, str]] = []
+        site = self
 
-    def info(self, path: str, **_: object) -> dict[str, object]:
-        return {"name": path, "type": "file", "size": None}
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = self.path.lstrip("/")
+                before = sum(one == name for one, _ in site.asked)
+                site.asked.append((name, self.headers["Process"]))
+                if name == "0003.png" or (name == "0005.png" and before < 2):
+                    self.send_error(503)
+                else:
+                    super().do_GET()
 
-    def get_file(self, rpath: str, lpath: str, **_: object) -> None:
-        with urllib.request.urlopen(f"http://{self._strip_protocol(rpath)}", timeout=5) as answer:
-            Path(lpath).write_bytes(answer.read())
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        super().__init__(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+
+    @property
+    def url(self) -> str:
+        return f"loopback://127.0.0.1:{self.server_port}"
 
 
 @pytest.fixture
-def site(folder: Path) -> Iterator[str]:
-    """The pictures over HTTP; 0003.png answers 503."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path.endswith("0003.png"):
-                self.send_error(503)
-            else:
-                super().do_GET()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+def site(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Twelve of the pictures on a server."""
+    there = tmp_path / "site"
+    there.mkdir()
+    for number in range(12):
+        shutil.copy(folder / f"{number:04}.png", there)
+    (there / "index.json").write_text(json.dumps({f"{number:04}.png": 1.0 for number in range(12)}))
+    monkeypatch.setenv("LIGHTFAST_CACHE", str(tmp_path / "cache"))
+    fsspec.register_implementation("loopback", Loopback, clobber=True)
+    server = Site(there)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    fsspec.register_implementation("loopback", Loopback, clobber=True)
-    yield f"loopback://127.0.0.1:{server.server_port}"
+    yield server
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def test_a_source_that_answers_503_costs_its_picture_alone(cluster, site, small, tmp_path):
-    table = tmp_path / "pictures.csv"
-    table.write_text("path\n" + "".join(f"{site}/{number:04}.png\n" for number in range(12)))
+@pytest.mark.parametrize("given", ["folder", "table"])
+def test_machines_fetch_what_they_read_and_ask_again_what_answers_503(
+    cluster, site, small, folder, tmp_path, given
+):
+    source = site.url
+    if given == "table":
+        source = str(tmp_path / "pictures.csv")
+        rows = "".join(f"{site.url}/{number:04}.png\n" for number in range(12))
+        Path(source).write_text(f"path\n{rows}")
     options = RunOptions(out=tmp_path / "rows.csv", device="cpu", tag_files=RayTagging(REDO, block=4))
-    found = tag_run(str(small), [str(table)], options)
-    assert found.n == 11
+    found = tag_run(str(small), [source], options)
     (lost,) = found.unreadable
-    assert lost.path == f"{site}/0003.png"
+    assert (found.n, lost.path) == (11, f"{site.url}/0003.png")
     assert "503" in lost.reason
-    assert len(rows_of(tmp_path / "rows.csv")) == 12
+    fetched = Counter(name for name, process in site.asked if process != str(os.getpid()))
+    assert fetched == {f"{number:04}.png": {3: 4, 5: 3}.get(number, 1) for number in range(12)}
+    assert {name for name, process in site.asked if process == str(os.getpid())} <= {"index.json"}
+    here = tag_run(str(small), [str(folder / f"{number:04}.png") for number in range(12) if number != 3], CPU)
+    there = rows_of(tmp_path / "rows.csv")
+    assert [row[1] for row in there[1:]] == [f"{site.url}/{n:04}.png" for n in range(12) if n != 3]
+    assert [row[2] for row in there[1:]] == [str(one["predicted_label"]) for one in here.predictions or ()]
+    assert not [path for path in (tmp_path / "cache").rglob("*.png") if path.stat().st_size]
+
+
+def test_a_source_that_is_gone_ends_the_job_in_one_line(cluster, site, small, tmp_path):
+    table = tmp_path / "pictures.csv"
+    table.write_text("path\n" + "".join(f"{site.url}/{number:04}/0003.png\n" for number in range(70)))
+    options = RunOptions(out=tmp_path / "rows.csv", device="cpu", tag_files=RayTagging(REDO, block=70))
+    site.shutdown()
+    site.server_close()
+    with pytest.raises(DataError, match=r"^cannot read loopback://.*run it again: what has arrived is kept"):
+        tag_run(str(small), [str(table)], options)
+
+
+def test_a_library_of_addresses_is_tagged_by_who_fetches_and_other_bytes_are_not_taken(
+    cluster, site, small, folder, tmp_path
+):
+    from lightfast.library.add import add_pictures
+    from lightfast.library.library import create_library
+    from lightfast.library.tag import ModelFacts, register_model, tag_assets
+    from lightfast.tagging.runtime import load_tagger
+
+    library, model = create_library(tmp_path / "library"), load_tagger(small, 1)
+    # 0003.png and 0005.png are not asked for again here.
+    assert add_pictures(library, [site.url]).added == 10
+    site.asked.clear()
+    shutil.copy(folder / "0100.png", tmp_path / "site" / "0007.png")
+    facts = ModelFacts("small", str(small), "small", model.card.class_names, {})
+    found = tag_assets(library, model, register_model(library.store, facts), tag=RayTagging(REDO, block=4))
+    assert (found.seen, found.lost) == (9, 1)
+    assert str(os.getpid()) not in {process for _, process in site.asked}
+    library.close()
 
 
 def test_the_commands_work_on_a_cluster_and_refuse_what_they_cannot(cluster, small, folder, tmp_path, capsys):

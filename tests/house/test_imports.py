@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
@@ -38,14 +39,14 @@ MODULES = {
     "lightfast.runs.compare": LEARNING | {"pandas", "sklearn"},
     "lightfast.runs.scorecard": LEARNING | {"pandas", "sklearn"},
     "lightfast.runs.human": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib"},
-    "lightfast.runs.predict": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib"},
+    "lightfast.runs.predict": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib", "scipy", "onnx"},
     "lightfast.runs.pictures": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib"},
     "lightfast.data.images": LEARNING,
     "lightfast.data.splits": LEARNING,
     "lightfast.corrupt.suite": LEARNING,
     "lightfast.train.recipe": LEARNING,
     "lightfast.evaluate.metrics": LEARNING,
-    "lightfast.statistics.intervals": LEARNING,
+    "lightfast.statistics.intervals": LEARNING | {"scipy"},
 }
 PRINT_LOADED = "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
 
@@ -90,6 +91,14 @@ def test_predicting_with_a_run_that_was_exported_loads_no_torch(tmp_path: Path, 
     assert (
         LEARNING & command("predict", str(exported_run), "mnist-5k", "--out", out, "--device", "cpu") == set()
     )
+
+
+def test_the_first_prediction_of_one_picture_loads_only_what_computes_it(tmp_path: Path, exported_run: Path):
+    picture = tmp_path / "one.png"
+    Image.fromarray(np.full((28, 28), 90, np.uint8)).save(picture)
+    loaded = command("predict", str(exported_run), str(picture), "--device", "cpu")
+    assert "onnxruntime" in loaded
+    assert {*HEAVY, "onnx", "pyarrow"} & loaded == set()
 
 
 @pytest.fixture(scope="module")

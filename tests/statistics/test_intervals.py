@@ -10,6 +10,7 @@ from lightfast.base.randomness import generator
 from lightfast.report.tables import points_text
 from lightfast.statistics.bounded_mean import bounded_mean
 from lightfast.statistics.intervals import (
+    Z,
     bootstrap_mean,
     difference_interval,
     mcnemar_p_value,
@@ -157,3 +158,7 @@ def test_the_bootstrap_gives_the_same_interval_for_the_same_seed():
 )
 def test_a_p_value_in_a_cell_and_in_a_sentence(p_value: float, cell: str, words: str) -> None:
     assert (p_text(p_value), p_text(p_value, sentence=True)) == (cell, words)
+
+
+def test_the_normal_quantile_is_scipys() -> None:
+    assert stats.norm.ppf(0.975) == Z

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
@@ -97,9 +97,15 @@ class KeptBlocks:
             self.folder.rmdir()
 
     def _path(self, block: Sequence[Entry]) -> Path:
-        files = [(entry.id, str(entry.path), *_state(entry.path)) for entry in block]
+        files = [(entry.id, *_file(entry)) for entry in block]
         name = json_digest({"by": self.decides, "files": files}, _NAME_BYTES)
         return Path(self.folder or "", f"{name}.npz")
+
+
+def _file(entry: Entry) -> tuple[str | int, ...]:
+    """What names a file in its state; one at an address by what its listing said, where there is one."""
+    path, address = str(entry.path), entry.address
+    return (path, *_state(entry.path)) if address is None else (path, *astuple(address))
 
 
 def _state(path: Path) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from lightfast.cluster.redo import Redo, cluster_cores, in_order
 from lightfast.data.dataset import Entry
 from lightfast.data.decode.examined import DamageChoice
 from lightfast.tagging.runtime import Tagger
-from lightfast.tagging.stream import Tagged, tag_files
+from lightfast.tagging.stream import Tagged, tag_brought, tag_files
 
 _BLOCK_VALUES = 256 * 224 * 224 * 3
 """So many pixel values a block, 256 photographs at 224: seconds of work, beside which handing it out takes
@@ -38,7 +38,8 @@ writes slowly.
 
 @dataclass(frozen=True)
 class RayTagging:
-    """`tagging.stream.TagFiles` over Ray; files are read by the machines, under the same paths as here.
+    """`tagging.stream.TagFiles` over Ray; files are read by the machines, under the same paths as here, and
+    those at addresses fetched by them.
 
     Attributes:
         redo: how often a block is read again after its machine was lost.
@@ -49,6 +50,7 @@ class RayTagging:
 
     redo: Redo
     keep: Path | None = None
+    fetches: ClassVar[bool] = True
     block: int | None = None
 
     def __call__(
@@ -114,10 +116,17 @@ def _tagger(reference: Any) -> Tagger:
 
 
 def _tag_block(held: Sequence[Any], block: Sequence[Entry], damaged: DamageChoice, hashed: bool) -> Tagged:
-    return _together(list(tag_files(_tagger(held[0]), block, damaged, hashed=hashed)))
+    tagger = _tagger(held[0])
+    # The files of the whole block are fetched at once: many are on the way while none is waited for.
+    return tag_brought(
+        block, lambda here: _together(list(tag_files(tagger, here, damaged, hashed=hashed)), tagger)
+    )
 
 
-def _together(batches: Sequence[Tagged]) -> Tagged:
+def _together(batches: Sequence[Tagged], tagger: Tagger) -> Tagged:
+    if not batches:
+        none = np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
+        return Tagged((), none, seen=tagger.seen_among(()))
     remarks = Counter[str]()
     for one in batches:
         remarks.update(one.remarks)

@@ -23,11 +23,27 @@ PART_ORDER = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
+class Address:
+    """Where a picture file is that who reads it has to fetch.
+
+    Attributes:
+        url: as `data.sources.remote.open_location` takes it.
+        state: what a listing said of it (size, time, tag); "" where none did.
+        sha256: hex, of the file that is meant; "" where any is.
+    """
+
+    url: str
+    state: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Entry:
     """One picture file of a source: where it is, what it is called, its label number and its part.
 
     `tags` holds the numbers of all its classes where a picture may have any number of them; `label` is then
-    -1. `id` may hold what no text file can (bytes that are not UTF-8); the ImageSet gets it printable.
+    -1. `id` may hold what no text file can (bytes that are not UTF-8); the ImageSet gets it printable. With
+    an `address` the file is not at `path` yet: see `data.sources.later`.
     """
 
     path: Path
@@ -35,6 +51,7 @@ class Entry:
     label: int
     part: str = "train"
     tags: tuple[int, ...] | None = None
+    address: Address | None = None
 
     @property
     def classes(self) -> tuple[int, ...]:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.statistics.intervals import Interval, wilson
@@ -169,6 +168,8 @@ def choose_thresholds(
 def _for_precision(
     scores: NDArray[np.floating], carried: NDArray[np.bool_], wanted: float, confidence: float
 ) -> tuple[float, str]:
+    from scipy.special import betaincinv
+
     cuts, given, right = cuts_of(scores, carried)
     bound = np.where(right > 0, betaincinv(np.maximum(right, 1), given - right + 1, 1 - confidence), 0.0)
     passing = np.flatnonzero(bound >= wanted)

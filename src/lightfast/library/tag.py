@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import Entry
 from lightfast.evaluate.review import ReviewThreshold
-from lightfast.library.access import files_of
+from lightfast.library.access import addresses_of, files_of
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
@@ -121,10 +121,10 @@ def tag_assets(
 
 @dataclass(frozen=True)
 class _Page:
-    """Pictures that are written together, and the files of those that have one."""
+    """Pictures that are written together, and the files of those that have one, here or at an address."""
 
     numbers: Sequence[int]
-    files: Mapping[int, Path]
+    files: Mapping[int, Entry]
 
     @property
     def lost(self) -> dict[int, str]:
@@ -156,7 +156,7 @@ class _Seer:
         def entries() -> Iterator[Entry]:
             for page in pages:
                 waiting.append(page)
-                yield from (Entry(path, str(number), 0) for number, path in page.files.items())
+                yield from page.files.values()
 
         for batch in tag(self.tagger, entries()):
             probs.update(zip((int(one.id) for one in batch.entries), batch.probs, strict=True))
@@ -207,10 +207,14 @@ def _pages(library: Library, model_id: int) -> Iterator[_Page]:
         wanted = _unseen(model_id).where(assets.c.id > after).order_by(assets.c.id).limit(_PAGE)
         with library.store.read() as connection:
             numbers = connection.execute(wanted).scalars().all()
-            files = files_of(library, connection, numbers)
+            here = files_of(library, connection, numbers)
+            elsewhere = addresses_of(connection, [one for one in numbers if one not in here])
         if not numbers:
             return
         after = numbers[-1]
+        files = {number: Entry(path, str(number), 0) for number, path in here.items()}
+        for number, address in elsewhere.items():
+            files[number] = Entry(Path(address.url), str(number), 0, address=address)
         yield _Page(numbers, files)
 
 

@@ -41,7 +41,8 @@ class RunOptions:
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
         executor: runs the trainings of a verb that needs several.
-        tag_files: reads the picture files of a verb that only predicts.
+        tag_files: reads the picture files of a verb that only predicts; where it says that it `fetches`, also
+            those at addresses.
         fit: fits one classifier, called as `train.fit.fit` is; None = that, in this process.
         command: the command line, for the records.
     """
@@ -66,6 +67,11 @@ class RunOptions:
     def tables(self) -> TableOptions:
         """How tables of pictures are read."""
         return TableOptions(self.root, self.label_separator)
+
+    @property
+    def fetch(self) -> Literal["now", "later"]:
+        """Whether pictures at addresses are fetched before they are read, or by who reads them."""
+        return "later" if getattr(self.tag_files, "fetches", False) else "now"
 
     @property
     def words(self) -> list[str]:

@@ -52,7 +52,7 @@ from lightfast.tagging.rows import (
     row_writer,
     rows_of,
 )
-from lightfast.tagging.runtime import Tagger, load_model_card, load_tagger
+from lightfast.tagging.runtime import Tagger, load_tagger
 from lightfast.tagging.stream import Tagged
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
     on_disk = not run.startswith("hf-hub:")
     fresh = _fresh_export(Path(run)) if on_disk and surely_cpu(options.device) else None
     if fresh is not None:
-        yield replace(load_tagger(fresh), seen=seen)
+        yield replace(fresh, seen=seen)
         return
     # Only here is torch needed: the exported file of a run is read without it.
     from lightfast.evaluate.predict import pred_probs
@@ -319,15 +319,16 @@ def checkpoint_digest(run: Path) -> str:
     return digest.hexdigest()
 
 
-def _fresh_export(run: Path) -> Path | None:
+def _fresh_export(run: Path) -> Tagger | None:
     """RUN/model.onnx, when it was made from the checkpoint that stands there now."""
     path, digest = run / MODEL_FILE, checkpoint_digest(run)
-    return path if digest and path.is_file() and load_model_card(path).source_digest == digest else None
+    tagger = load_tagger(path) if digest and path.is_file() else None
+    return tagger if tagger is not None and tagger.card.source_digest == digest else None
 
 
 def _sorted(paths: Sequence[str], options: RunOptions) -> tuple[list[str], list[str], SourceResolver]:
     """(sources of files, arrays and names of data sets, where they are)."""
-    resolver = SourceResolver(options.report, options.tables)
+    resolver = SourceResolver(options.report, options.tables, options.fetch)
     with resolver.display_errors():
         arrays = [
             text

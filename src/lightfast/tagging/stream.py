@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -66,9 +66,28 @@ def tag_files(
     when the caller does not take them, the threads wait. Closing the generator stops the work.
     """
     chunks, threads = _chunks(entries, tagger.batch), tagger.threads
-    return map_in_order(
-        lambda chunk: _tagged(tagger, chunk, damaged, hashed), chunks, jobs=threads, ahead=_AHEAD * threads
-    )
+
+    def read(chunk: Sequence[Entry]) -> Tagged:
+        return tag_brought(chunk, lambda here: _tagged(tagger, here, damaged, hashed))
+
+    return map_in_order(read, chunks, jobs=threads, ahead=_AHEAD * threads)
+
+
+def tag_brought(entries: Sequence[Entry], read: Callable[[Sequence[Entry]], Tagged]) -> Tagged:
+    """What `read` says of some entries; those that have an address are fetched for it, and forgotten then."""
+    if all(one.address is None for one in entries):
+        return read(entries)
+    from lightfast.data.sources.later import bring
+
+    with bring(entries) as brought:
+        found = read([one for one in brought.entries if one.path not in brought.reasons])
+    known = {str(path): one for path, one in brought.known.items()}
+    lost = [
+        replace(one, path=str(known[one.path].path)) if one.path in known else one for one in found.unreadable
+    ]
+    lost += [Unreadable(str(brought.known[path].path), why) for path, why in brought.reasons.items()]
+    kept = tuple(brought.known.get(one.path, one) for one in found.entries)
+    return replace(found, entries=kept, unreadable=tuple(lost))
 
 
 def _tagged(tagger: Tagger, chunk: Sequence[Entry], damaged: DamageChoice, hashed: bool) -> Tagged:

@@ -4,8 +4,9 @@ found without comparing all with all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ _CROWD = 128
 _PROPOSED = 24
 _PART_FURTHER = 3
 _CHUNK = 2048
+_AT_ONCE = 64
 _SETTLED = 200
 
 Window = tuple[float, float, float, float]
@@ -67,13 +69,15 @@ one of another shape that reading cut to the common one); both without their rim
 opposite sides (moved); both without the strip that may hold a mark.
 """
 
+_ORDERS = 9
 _FREQUENCIES = sorted(
-    ((row, column) for row in range(9) for column in range(9) if row + column),
+    ((row, column) for row in range(_ORDERS) for column in range(_ORDERS) if row + column),
     key=lambda one: (sum(one), one),
 )[:64]
 # Taken in turn, so that each band of bits holds low and high frequencies.
 _ROWS, _COLUMNS = np.array(_FREQUENCIES).reshape(_BAND, _BANDS, 2).transpose(2, 1, 0).reshape(2, 64)
 _MIRROR = np.where(_COLUMNS % 2, -1, 1).astype(np.float32)
+_ODD_ROWS = np.where(np.arange(_ORDERS) % 2, -1, 1).astype(np.float32)[:, None]
 _TURNS = 4
 
 
@@ -143,17 +147,25 @@ def _seen_in_all_ways(
     thumbs: NDArray[np.uint8],
 ) -> Iterator[tuple[NDArray[np.float32], tuple[int, int, int]]]:
     """(coefficients (N, 64), (view, mirrored, turns)) of every way in which pictures are looked up."""
-    seen = {window: _coefficients(thumbs, window) for window in {window for window, _ in HASH_VIEWS}}
+    spectra = _spectra(
+        thumbs, sorted({one for window, _ in HASH_VIEWS for one in (window, _swapped(window))})
+    )
+    seen = {window: _lowest(found) for window, found in spectra.items()}
     for view, (window, _) in enumerate(HASH_VIEWS):
         # In a mirror the left side is the right one, and the odd horizontal frequencies change their sign.
-        left, top, right, bottom = window
         yield seen[window], (view, 0, 0)
-        yield seen[right, top, left, bottom] * _MIRROR, (view, 1, 0)
+        yield seen[_swapped(window)] * _MIRROR, (view, 1, 0)
     for turns in range(1, _TURNS):
-        turned = _coefficients(np.rot90(thumbs, turns, axes=(1, 2)), _WHOLE)
+        turned = _lowest(_turned_spectra(spectra[_WHOLE], turns))
         yield turned, (0, 0, turns)
         # A mirrored picture turned one way is the picture turned the other way, mirrored.
         yield turned * _MIRROR, (0, 1, -turns % _TURNS)
+
+
+def _swapped(window: Window) -> Window:
+    """Left for right."""
+    left, top, right, bottom = window
+    return right, top, left, bottom
 
 
 def _centre(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -168,15 +180,48 @@ def _centre(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _coefficients(thumbs: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
     """float32 (N, 64): the lowest frequencies of what `window` leaves, scaled to length 1 a picture."""
-    left, top, right, bottom = window
-    rows, columns = _cosines(top, bottom), _cosines(left, right)
-    pixels = thumbs.astype(np.float32)
-    mean = np.einsum("h,nhw,w->n", rows[0], pixels, columns[0]) / (rows[0].sum() * columns[0].sum())
-    pixels -= mean[:, None, None]
-    found = (rows @ pixels @ columns.T)[:, _ROWS, _COLUMNS]
+    return _lowest(_spectra(thumbs, [window])[window])
+
+
+def _lowest(spectra: NDArray[np.float32]) -> NDArray[np.float32]:
+    found = spectra[:, _ROWS, _COLUMNS]
     return found / (np.linalg.norm(found, axis=1, keepdims=True) + 1e-6)
 
 
+def _spectra(thumbs: NDArray[np.uint8], windows: Sequence[Window]) -> dict[Window, NDArray[np.float32]]:
+    """float32 (N, 9, 9) a window: the cosine transform of what it leaves of uint8 (N, 64, 64), its mean
+    taken away.
+
+    Few pictures at once, whose pixels stay in the processor's cache; of their lines of pixels all windows are
+    made in one product.
+    """
+    strips = sorted({(top, bottom) for _, top, _, bottom in windows})
+    weights = np.concatenate([_cosines(*strip) for strip in strips])
+    found = {window: np.empty((len(thumbs), _ORDERS, _ORDERS), dtype=np.float32) for window in windows}
+    for start in range(0, len(thumbs), _AT_ONCE):
+        pixels = thumbs[start : start + _AT_ONCE].astype(np.float32)
+        # Around the mean of each, so that little is lost to rounding.
+        pixels -= pixels.mean(axis=(1, 2), keepdims=True)
+        lines = weights @ pixels
+        for (left, top, right, bottom), kept in found.items():
+            at = _ORDERS * strips.index((top, bottom))
+            rows, columns = _cosines(top, bottom), _cosines(left, right)
+            sums = lines[:, at : at + _ORDERS] @ columns.T
+            flat = np.outer(rows.sum(axis=1), columns.sum(axis=1))
+            kept[start : start + _AT_ONCE] = sums - (sums[:, :1, :1] / flat[0, 0]) * flat
+    return found
+
+
+def _turned_spectra(spectra: NDArray[np.float32], turns: int) -> NDArray[np.float32]:
+    """Those of the same pictures turned by `turns` times 90° anticlockwise, of a window that stays in its
+    place.
+    """
+    for _ in range(turns):
+        spectra = spectra.transpose(0, 2, 1) * _ODD_ROWS
+    return spectra
+
+
+@lru_cache(maxsize=64)
 def _cosines(before: float, after: float) -> NDArray[np.float32]:
     """float32 (9, 64): cosines over what is left of a side without `before` and `after`;
     pixels on the edge count in part.
@@ -185,9 +230,9 @@ def _cosines(before: float, after: float) -> NDArray[np.float32]:
     place = ((np.arange(THUMBNAIL_SIDE) + 0.5) / THUMBNAIL_SIDE - before) / left
     half = 0.5 / THUMBNAIL_SIDE / left
     share = np.clip((np.minimum(place + half, 1) - np.maximum(place - half, 0)) / (2 * half), 0, 1)
-    return np.stack([np.cos(np.pi * order * np.clip(place, 0, 1)) * share for order in range(9)]).astype(
-        np.float32
-    )
+    return np.stack(
+        [np.cos(np.pi * order * np.clip(place, 0, 1)) * share for order in range(_ORDERS)]
+    ).astype(np.float32)
 
 
 def _words(coefficients: NDArray[np.float32]) -> NDArray[np.uint64]:
@@ -246,11 +291,12 @@ def _looked_up(
         turned = _turned(words, band)
         probes = turned[:, None] ^ _flips(np.abs(seen[:, _BAND * band : _BAND * (band + 1)]), weak)
         low, length = table.span(probes.ravel())
-        asked = np.repeat(np.repeat(np.arange(len(rows)), probes.shape[1]), length)
-        places = np.repeat(low - np.cumsum(length) + length, length) + np.arange(length.sum())
-        distance = _differing(table.words[places] ^ turned[asked])
-        close = distance <= DISTANCE
-        first, second = rows[asked[close]], table.places[places[close]]
+        asked = np.repeat(np.arange(len(length)), length)
+        places = np.repeat(low - np.cumsum(length) + length, length)
+        places += np.arange(len(places))
+        distance = np.bitwise_count(table.words[places] ^ np.repeat(turned, probes.shape[1])[asked])
+        close = np.flatnonzero(distance <= DISTANCE)
+        first, second = rows[asked[close] // probes.shape[1]], table.places[places[close]]
         other = first != second
         same = np.full((3, len(first)), np.array(how)[:, None])
         found.append(np.stack([first, second, distance[close].astype(np.int64), *same])[:, other])
@@ -267,13 +313,6 @@ def _flips(certainty: NDArray[np.float32], weak: int) -> NDArray[np.uint64]:
     for bit in range(weak):
         flips = np.concatenate([flips, flips ^ single[:, bit : bit + 1]], axis=1)
     return flips
-
-
-_ONES = np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
-
-
-def _differing(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    return _ONES[words.view(np.uint16)].reshape(-1, 4).sum(axis=1, dtype=np.uint8)
 
 
 def _closest(found: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ class Listing:
 
     Attributes:
         entries: one a file, label 0. They need not be readable: reading them says so. `path` may be a copy in
-            the cache.
+            the cache, or with an `address` the place of a copy that is not there.
         unreadable: what is known not to be readable without looking, under the user's own names.
         notes: what was left out, one sentence each.
         resolver: gives the user's own names: pass every Unreadable through `resolver.display_unreadable`,
@@ -63,7 +63,7 @@ def picture_entries(
         if why:
             lost.append(Unreadable(path, why))
         else:
-            kept.append(one)
+            kept.append(dataclasses.replace(one, address=(resolver.later or {}).get(one.path)))
     unreadable = resolver.display_all((*lost, *found.closed))
     return Listing(tuple(kept), unreadable, resolver.display_notes(found.notes()), resolver)
 

@@ -15,17 +15,18 @@ import os
 import posixpath
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import DataError, LightfastError, StorageError
 from lightfast.base.files import make_folder, storage_errors
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.sources.archives import Unpacked, first_line, is_taken, safe_parts
-from lightfast.data.sources.names import SYSTEM_NOTE, passed_over_part
+from lightfast.data.sources.archives import first_line
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
 _PACKAGES = {
@@ -41,8 +42,8 @@ _STATE_KEYS = (
     "mtime LastModified last_modified updated created ETag etag e_tag md5 md5Hash content_md5 checksum "
     "generation version_id blob_id".split()
 )
-_LONGEST_NAME = 255
-_CHUNK = 64
+MOST_IN_A_ROW = 64
+"""Files that fail one after the other before it is the network."""
 _AT_ONCE = 16
 """Files on the way at the same time; waiting for the network takes no core."""
 
@@ -163,35 +164,14 @@ def join_url(url: str, name: str) -> str | None:
     return f"{head}{mark}{path if tail else path.lstrip('/')}"
 
 
-def fetch_folder(folder: RemoteLocation, local: Path, report: Reporter = silent) -> Unpacked:
-    """Bring what pictures and tables lie below `folder` to `local`, and make that an image of it: what is
-    gone there goes here.
-
-    Files whose size, time and tag are as they were are kept. A file that cannot be had leaves an empty one in
-    its place and its reason in the result. Raises DataError when the folder cannot be listed, or the network
-    fails for good: what was fetched by then is kept.
-    """
-    files, folders, unsafe, others, system = _listed(folder)
-    top = folder.url.rstrip("/")
-    requests = [
-        FileRequest(RemoteLocation(folder.system, info["name"], f"{top}/{path}"), local / path, info)
-        for path, info in files.items()
-    ]
-    _forget(local, set(files), folders)
-    with cache_errors(local):
-        for relative in ("", *folders):
-            make_folder(local / relative)
-    reasons = fetch_files(requests, report, min(_CHUNK, len(requests)))
-    said = [(others, "file(s) are neither pictures nor tables and were left out"), (system, SYSTEM_NOTE)]
-    return Unpacked(
-        {path: why for path, why in zip(files, reasons, strict=True) if why},
-        unsafe,
-        tuple(f"{len(some)} {text} (first: {some[0]})" for some, text in said if some),
-    )
-
-
-def fetch_files(requests: Sequence[FileRequest], report: Reporter = silent, most: int = _CHUNK) -> list[str]:
-    """Bring files here, several at once; gives for each why it could not be had, "" where it is here.
+def fetch_files(
+    requests: Sequence[FileRequest],
+    report: Reporter = silent,
+    most: int = MOST_IN_A_ROW,
+    waits: Sequence[float] = (),
+) -> list[str]:
+    """Bring files here, several at once; gives for each why it could not be had, "" where it is here. What
+    is trouble on the way (a server that answers 503) is asked for again after each of `waits` seconds.
 
     Raises DataError when `most` files in a row fail for no reason of their own, StorageError when this disk
     is full.
@@ -199,9 +179,10 @@ def fetch_files(requests: Sequence[FileRequest], report: Reporter = silent, most
     reasons: list[str] = []
     in_a_row = 0
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        for start in range(0, len(requests), _CHUNK):
-            chunk = requests[start : start + _CHUNK]
-            for one, (why, is_trouble) in zip(chunk, pool.map(_fetched, chunk), strict=True):
+        for start in range(0, len(requests), MOST_IN_A_ROW):
+            chunk = requests[start : start + MOST_IN_A_ROW]
+            brought = pool.map(partial(_fetched, waits=waits), chunk)
+            for one, (why, is_trouble) in zip(chunk, brought, strict=True):
                 in_a_row = in_a_row + 1 if is_trouble else 0
                 reasons.append(why)
                 if in_a_row >= most:
@@ -229,72 +210,12 @@ def text_digest(text: str) -> str:
     return hashlib.blake2b(os.fsencode(text), digest_size=12).hexdigest()
 
 
-def _listed(
-    folder: RemoteLocation,
-) -> tuple[dict[str, Mapping[str, Any]], set[str], dict[str, str], list[str], list[str]]:
-    """(pictures and tables by their path in the folder, folders, names that cannot be written,
-    other files, what is the system's own).
-    """
-    with describe_remote_errors(folder.url):
-        folder.system.invalidate_cache()
-        found = folder.system.find(folder.path, withdirs=True, detail=True)
-    files: dict[str, Mapping[str, Any]] = {}
-    folders: set[str] = set()
-    unsafe: dict[str, str] = {}
-    others: list[str] = []
-    system: dict[str, None] = {}
-    for name, info in sorted(found.items()):
-        written = name.removeprefix(folder.path).removeprefix("/")
-        if not written.strip("/"):
-            continue
-        parts = _parts_here(written)
-        is_folder = info["type"] == "directory" or name.endswith("/")
-        if parts is None:
-            if not is_folder:
-                unsafe[written] = "its name leads out of the folder, or no file can have it"
-            continue
-        passed, own = passed_over_part(parts)
-        if passed:
-            system |= dict.fromkeys([own] * bool(own))
-            continue
-        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + is_folder))
-        relative = "/".join(parts)
-        if is_folder:
-            continue
-        if is_taken(relative):
-            files[relative] = {**info, "name": name}
-        else:
-            others.append(relative)
-    for both in folders & files.keys():
-        del files[both]
-        unsafe[both] = "a folder stands in its place"
-    return files, folders, unsafe, others, list(system)
-
-
-def _parts_here(name: str) -> tuple[str, ...] | None:
-    parts = safe_parts(name)
-    return parts if parts and max(len(os.fsencode(part)) for part in parts) <= _LONGEST_NAME else None
-
-
-def _forget(local: Path, files: set[str], folders: set[str]) -> None:
-    """Remove what is no longer there where it came from, and what changed from a file into a folder."""
-    for place, inner, names in os.walk(local, topdown=False):
-        here = Path(place).relative_to(local)
-        for name in names:
-            if (here / name).as_posix() not in files and not name.startswith("."):
-                (local / here / name).unlink(missing_ok=True)
-        for name in inner:
-            if (here / name).as_posix() not in folders:
-                with contextlib.suppress(OSError):
-                    (local / here / name).rmdir()
-
-
-def _fetched(one: FileRequest) -> tuple[str, bool]:
+def _fetched(one: FileRequest, waits: Sequence[float]) -> tuple[str, bool]:
     """("" or why the file cannot be had, whether that was trouble on the
     way and not the file's own fault).
     """
     try:
-        _bring(one)
+        _bring_at_last(one, waits)
         return "", False
     except FileNotFoundError:
         why = "no such file"
@@ -311,16 +232,24 @@ def _fetched(one: FileRequest) -> tuple[str, bool]:
     return why, why.startswith("cannot")
 
 
+def _bring_at_last(one: FileRequest, waits: Sequence[float]) -> None:
+    for seconds in waits:
+        try:
+            return _bring(one)
+        except FetchError:
+            time.sleep(seconds)
+    return _bring(one)
+
+
 def _bring(one: FileRequest) -> None:
     system, path, folder = one.location.system, one.location.path, one.local.parent
     with _fetch_errors(folder):
         info = one.info or system.info(path)
     if info.get("type") == "directory":
         raise IsADirectoryError(path)
-    stamp = _stamp(info)
-    with contextlib.suppress(OSError):
-        if int(one.local.stat().st_mtime) == stamp:
-            return
+    stamp = state_stamp(info)
+    if is_here(one.local, stamp):
+        return
     with cache_errors(folder):
         make_folder(folder)
         handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
@@ -352,7 +281,14 @@ def _fetch_errors(folder: Path) -> Iterator[None]:
         raise FetchError(first_line(error)) from error
 
 
-def _stamp(info: Mapping[str, Any]) -> int | None:
+def is_here(local: Path, stamp: int | None) -> bool:
+    """Whether a copy here is of the state with this stamp."""
+    with contextlib.suppress(OSError):
+        return int(local.stat().st_mtime) == stamp
+    return False
+
+
+def state_stamp(info: Mapping[str, Any]) -> int | None:
     """Size, time and tag of a file as the time that its copy gets; None when the file system tells no more
     than the size: then nobody sees it change.
     """

@@ -15,13 +15,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightfast.base.errors import DataError, LightfastError
 from lightfast.base.files import make_folder
 from lightfast.base.folders import sources_folder
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import LoadedData, TableOptions, Unreadable
+from lightfast.data.dataset import Address, LoadedData, TableOptions, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.sources.archives import (
     ARCHIVE_ENDINGS,
@@ -39,7 +39,6 @@ from lightfast.data.sources.remote import (
     RemoteLocation,
     cache_errors,
     fetch_files,
-    fetch_folder,
     is_address,
     join_url,
     local_name,
@@ -47,6 +46,7 @@ from lightfast.data.sources.remote import (
     parent_url,
     text_digest,
 )
+from lightfast.data.sources.remote_folder import fetch_folder
 
 # With a number: what is taken out of an archive has changed, and copies of an earlier version are made anew.
 _UNPACKED = "unpacked-2.json"
@@ -65,10 +65,18 @@ class SourceResolver:
         reasons: local files (empty ones) that stand for what could not be fetched or unpacked, and why.
         report: told how far fetching and unpacking are.
         tables: how tables are read.
+        later: with `fetch` "later" the pictures in folders elsewhere and those that tables name by address,
+            by the paths that they would have here: who reads them fetches them.
     """
 
-    def __init__(self, report: Reporter = silent, tables: TableOptions | None = None) -> None:
+    def __init__(
+        self,
+        report: Reporter = silent,
+        tables: TableOptions | None = None,
+        fetch: Literal["now", "later"] = "now",
+    ) -> None:
         self.report = report
+        self.later: dict[Path, Address] | None = {} if fetch == "later" else None
         self.tables = tables or TableOptions()
         self.notes: list[str] = []
         self.unreadable: list[Unreadable] = []
@@ -196,7 +204,7 @@ class SourceResolver:
                 f"{text} is a folder", expected="an archive", got="a folder", cure="Give the folder itself."
             )
         local = self._root(text)
-        self._take(fetch_folder(location, local, self.report), local, text)
+        self._take(fetch_folder(location, local, self.report, self.later), local, text)
         return local
 
     def _file(self, location: RemoteLocation, info: Mapping[str, Any]) -> Path:
@@ -223,8 +231,11 @@ class SourceResolver:
             except DataError as error:
                 paths.append(self._nothing(url, str(error).removeprefix(f"{url}: ")))
                 continue
-            requests.append(FileRequest(location, self._root(parent_url(url)) / local_name(url)))
-            paths.append(requests[-1].local)
+            paths.append(self._root(parent_url(url)) / local_name(url))
+            if self.later is None:
+                requests.append(FileRequest(location, paths[-1]))
+            else:
+                self.later[paths[-1]] = Address(url)
         if requests:
             for one, why in zip(requests, fetch_files(requests, self.report), strict=True):
                 if why:
