@@ -221,12 +221,12 @@ BENCHMARKS = (
     Benchmark(
         "library-kills",
         "a library's workers and reviewers killed at random moments: acts lost, done twice",
-        ("library_kills.py --kills 30",),
+        ("library_kills.py --kills 100",),
     ),
     Benchmark(
         "library-kills-slow",
         "the same of retrainings, and of the server over HTTP",
-        ("library_kills.py --only retrain serve --kills 10",),
+        ("library_kills.py --only retrain serve --kills 100",),
     ),
     Benchmark(
         "library-reviewers",
