@@ -1,5 +1,6 @@
 """Reduced features in PostgreSQL at half precision, with an index of the extension `vector` (pgvector, from
-0.8 on) that goes on until enough of what it finds satisfies the search.
+0.8 on) that goes on until enough of what it finds satisfies the search: for libraries of more than `SCANNED`
+pictures.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from lightfast.library.schema import assets
 from lightfast.library.search.conditions import CompiledQuery
 from lightfast.library.search.reduced import ReducedVectors
 
+SCANNED = 3_000_000
+"""Up to so many pictures all are compared in their memory map, as on SQLite, and the database keeps none of
+them: MEASURED.
+"""
 _LEAST_VERSION = (0, 8)
 _PREFIX, _SUFFIX = "near_", "_half"
 """Around the name of the axes. Tables without the suffix, of single precision, are of older libraries."""
@@ -30,12 +35,16 @@ _MISSING = "the database has no vectors yet (lightfast library embed): every pic
 
 
 def store_vectors(library: Library, known: FeatureFile, reduced: ReducedVectors) -> str:
-    """Bring the reduced features that the database lacks into it, and make the index. Tables of older
-    axes go.
+    """Bring the reduced features that the database lacks into it, and make the index, where there are more
+    pictures than `SCANNED`. Tables of older axes, and those that nobody asks, go.
 
     Returns "" or, where the extension is not there, a sentence that says so; every picture is compared then.
     """
     with library.store.write() as connection:
+        if len(reduced.rows) <= SCANNED:
+            for name in _tables(connection, reduced.name.partition("_")[0]):
+                connection.execute(text(f'DROP TABLE "{name}"'))
+            return ""
         why = _extension(connection)
         if why:
             return why
