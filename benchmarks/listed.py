@@ -244,6 +244,12 @@ BENCHMARKS = (
         ("decide_speed.py",),
     ),
     Benchmark(
+        "library-index",
+        "likeness on PostgreSQL by the index of pgvector and by comparing every picture: time, recall@10",
+        ("library_index.py --work {work}",),
+        data=True,
+    ),
+    Benchmark(
         "library-search",
         "search and likeness in libraries of a million rows",
         ("library_search.py --work {work}",),
