@@ -3,11 +3,11 @@
     python benchmarks/library_index.py --rows 200000 --work FOLDER
 
 writes benchmarks/results/library-index.json. The rows are those of `library_search.py`, whose folder may be
-given, too. Up to `postgres_vectors.SCANNED` pictures the library compares all of them and keeps no index: here
-that number is put to nothing for the one, and out of reach for the other. Of both: p50 and p95 of the first
-page of 50 without a filter and with labels that a tenth, a hundredth and a thousandth of the pictures have, by
-the clock and by the time of processors (the server's too); recall@10 against all whole features; the fewest
-hits. Of the index: how long it takes to make, and whether the plan of the database walks it.
+given, too. Up to `postgres_vectors.SCANNED` pictures the library compares all and keeps no index: here that
+number is put to nothing for the one, and out of reach for the other. Of both: p50 and p95 of the first
+page of 50 without a filter and with labels that a tenth, a hundredth and a thousandth of the pictures have,
+by the clock and by the time of processors (the server's too); recall@10 against all whole features; the
+fewest hits. Of the index: how long it takes to make, and whether the plan of the database walks it.
 """
 
 from __future__ import annotations
