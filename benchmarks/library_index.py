@@ -7,8 +7,8 @@ given, too. Up to `postgres_vectors.SCANNED` pictures the library compares all a
 number is put to nothing for the one, and out of reach for the other. Of both: p50 and p95 of the first
 page of 50 without a filter and with labels that a tenth, a hundredth and a thousandth of the pictures have,
 by the clock and by the time of processors (the server's too); recall@10 against all whole features; the
-fewest hits. Of the index: how long it takes to make, and whether the plan of the database walks it. Fewer than
-30,000 pictures that can match are looked up whatever the way; `index-filtered` asks the index for them, too.
+fewest hits. Of the index: how long it takes to make, and whether the plan of the database walks it. Where
+fewer than 30,000 pictures can match they are looked up; `index-filtered` asks the index for them, too.
 """
 
 from __future__ import annotations

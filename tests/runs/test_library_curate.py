@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,8 +81,8 @@ def _asked(held: Library) -> dict[str, tuple[str, str]]:
     return {names[row.asset_id]: (row.state, row.reason) for row in rows}
 
 
-def _curate(held: Library, **more: str) -> LibraryCurated:
-    return curate_library(held, RunOptions(), folds=3, **more)
+def _curate(held: Library, order: str = "") -> LibraryCurated:
+    return curate_library(held, RunOptions(), folds=3, order=order)
 
 
 def test_a_wrong_label_and_a_copy_wait_for_a_person_with_their_reasons(striped: Library):
@@ -168,7 +169,7 @@ def test_as_a_job_with_progress_and_its_result_kept(striped: Library):
     said: list[str] = []
     report = JobProgress.__call__
 
-    def heard(self: JobProgress, what: str, *more: object) -> None:
+    def heard(self: JobProgress, what: str, *more: Any) -> None:
         said.append(what)
         report(self, what, *more)
 
@@ -187,8 +188,9 @@ def test_cancelled_it_stops_at_its_next_step_and_queues_nothing(
     look = library_curate._look
 
     def looked(held: Library, folder: Path, options: RunOptions, folds: int) -> None:
+        assert isinstance(options.report, JobProgress)
         with held.store.read() as connection:
-            (running,) = [job(connection, options.report.job)]
+            running = job(connection, options.report.job)
         engine = start_jobs(held, work=False)
         engine.cancel(running.id)
         engine.close()

@@ -172,11 +172,13 @@ def test_reduced_features_are_of_one_length_and_those_of_older_versions_made_aga
     with piled.store.read() as connection:
         known = open_features(piled, connection, "net")
     now_made = reduced.load_reduced(known)
+    assert now_made is not None
     np.testing.assert_allclose(np.linalg.norm(now_made.rows, axis=1), 1, atol=1e-5)
     built = known.folder / "reduced" / "built.json"
     write_json(built, {"name": now_made.name, "pictures": _COUNT})
     (known.folder / "reduced" / "rows.f32").write_bytes((0.8 * now_made.rows).tobytes())
     again = reduced.load_reduced(known)
+    assert again is not None
     # Another name: the database does not take a table of the old ones for these.
     assert again.name != now_made.name
     np.testing.assert_allclose(np.linalg.norm(again.rows, axis=1), 1, atol=1e-5)
