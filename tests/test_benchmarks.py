@@ -32,7 +32,6 @@ LACKING = {
     "flaws": ASKED_SINCE | {"spread", "load"},
     "forest-memory": ASKED_SINCE | {"spread", "load"},
     "ingest-speed": ASKED_SINCE | {"load"},
-    "library-kills": ASKED_SINCE | {"command", "spread", "load"},
     "library-reviewers": ASKED_SINCE | {"command", "n", "spread", "load"},
     "live_head": ASKED_SINCE | {"spread", "python", "packages", "load", "date"},
     "map_page": ASKED_SINCE | {"spread"},

@@ -85,11 +85,13 @@ def test_features_retrainings_and_exports_are_ordered_too(type_in, ordered):
         said = type_in(f"library export archive {rest} --background --json")
         assert (said.code, said.json["state"]) == (0, "waiting"), said.err
     assert type_in("library embed archive --background --json").json["kind"] == "embed"
+    curated = type_in("library curate archive --folds 3 --background --json").json
+    assert (curated["kind"], curated["arguments"]["folds"]) == ("curate", 3)
     assert (
         type_in("library retrain archive --model mlp --background --json").json["arguments"]["model"] == "mlp"
     )
     jobs = type_in("library jobs archive --json").json["jobs"]
-    assert {one["kind"] for one in jobs} == {"add", "embed", "retrain", "export"}
+    assert {one["kind"] for one in jobs} == {"add", "embed", "curate", "retrain", "export"}
 
 
 def test_an_export_lies_in_the_library_behind_its_number(type_in, ordered, tmp_path):

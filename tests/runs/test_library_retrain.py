@@ -20,6 +20,7 @@ from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import held_out_assets
 from lightfast.library.job_progress import JobProgress
+from lightfast.library.label_numbers import label_numbers
 from lightfast.library.labelled import labelled_assets, require_two_labels
 from lightfast.library.ledger import answer_to, read_ledger, verdict_of
 from lightfast.library.library import Library, create_library, open_library
@@ -27,9 +28,10 @@ from lightfast.library.promote import list_models, promote_model, rollback_model
 from lightfast.library.remove import retire_label
 from lightfast.library.undo import undo
 from lightfast.library.users import user_number
+from lightfast.models.load import load_checkpoint
 from lightfast.runs import library_retrain
 from lightfast.runs.folder import PILE_FILE
-from lightfast.runs.library_pile import RetrainOptions
+from lightfast.runs.library_pile import RetrainOptions, make_pile
 from lightfast.runs.library_retrain import RetrainResult, retrain_library
 from lightfast.runs.library_tag import promoted_run, tag_library
 from lightfast.runs.options import RunOptions
@@ -169,15 +171,44 @@ def test_not_promoted_as_asked_then_promoted_by_hand_then_taken_back(filled: Lib
 
 
 @on_sqlite
+def test_not_a_carrot_reaches_the_next_model(filled: Library):
+    """Pictures of which people only said what they are not teach that much."""
+    dark = [number for number in numbers_of(filled)[30:] if truth_of(filled)[number] == "dark"]
+    with filled.store.read() as connection:
+        bright = label_numbers(connection, ["bright"])["bright"]
+    decide(filled.store, 1, [ReviewAct(number, "reject", bright) for number in dark])
+    result = _retrain(filled)
+    checkpoint = load_checkpoint(filled.folder / result.run / "checkpoint")
+    assert checkpoint.details["ruled_out"]["pictures"] == len(dark) == 5
+    with (filled.folder / result.run / PILE_FILE).open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["not_label"]]
+    assert {(row["label"], row["split"], row["not_label"]) for row in rows} == {("", "train", "bright")}
+    assert sorted(int(Path(row["path"]).stem) for row in rows) == [30, 32, 34, 36, 38]
+    assert result.trained == 24
+
+
+@on_sqlite
+def test_what_a_picture_is_not_is_left_out_where_pictures_have_several_labels(filled: Library):
+    one, *_, last = numbers_of(filled)
+    confirm(filled, [one], {one: "grey"})
+    with filled.store.read() as connection:
+        bright = label_numbers(connection, ["bright"])["bright"]
+    decide(filled.store, 1, [ReviewAct(last, "reject", bright)])
+    pile = make_pile(filled, RunOptions(), RetrainOptions())
+    assert (pile.labelled.several, pile.ruled_out) == (True, [])
+    assert any("does not learn" in note for note in pile.notes)
+
+
+@on_sqlite
 def test_a_rejected_label_is_never_a_training_label(filled: Library):
-    """ "Not a carrot" reaches the next model: the picture does not teach "carrot" any more."""
+    """The picture does not teach "dark" any more, but that it is not dark."""
     with filled.store.read() as connection:
         held = held_out_assets(connection)
     assert not held
     one = numbers_of(filled)[0]
     decide(filled.store, 1, [ReviewAct(one, "reject", 2)])
     pile = _pile(filled, result := _retrain(filled))
-    assert "000" not in pile
+    assert pile["000"] == ("", "train")
     assert "1 pictures are known only for what they are not" in " ".join(result.notes)
     undo(filled.store, 1)
     assert _pile(filled, _retrain(filled))["000"][0] == "dark"

@@ -77,3 +77,22 @@ def test_what_no_database_keeps_is_no_argument_of_a_job(client: httpx.Client, de
     assert "no database keeps" in answer.json()["detail"]
     # One such job would stand in everybody's list, which could not be written as JSON any more.
     assert client.get("/api/jobs").json()["items"] == []
+
+
+def test_a_look_for_wrong_labels_is_ordered_once_at_a_time_by_reviewers(
+    reviewer: httpx.Client, client: httpx.Client
+):
+    ordered = reviewer.post("/api/jobs", json={"kind": "curate"})
+    assert (ordered.status_code, ordered.json()["kind"]) == (202, "curate")
+    assert reviewer.post("/api/jobs", json={"kind": "curate"}).status_code == 409
+    assert [one["kind"] for one in client.get("/api/jobs?kind=curate").json()["items"]] == ["curate"]
+
+
+def test_a_first_training_is_ordered_as_one_and_held_to_the_same_rules(
+    reviewer: httpx.Client, client: httpx.Client
+):
+    large = {"kind": "train", "arguments": {"margin": 0.5}}
+    assert reviewer.post("/api/jobs", json=large).status_code == 403
+    ordered = client.post("/api/jobs", json={"kind": "train"})
+    assert (ordered.status_code, ordered.json()["kind"]) == (202, "retrain")
+    assert len(client.get("/api/jobs?kind=train").json()["items"]) == 1

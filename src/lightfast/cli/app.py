@@ -20,7 +20,8 @@ from lightfast.base.errors import LightfastError
 # isort: off
 from lightfast.cli import runs, damage, explain, background, enhance, data, curate, select  # noqa: F401
 from lightfast.cli import map, relabel, library  # noqa: F401
-from lightfast.cli import library_jobs, library_retrain, library_review, library_export  # noqa: F401
+from lightfast.cli import library_jobs, library_curate, library_retrain, library_review  # noqa: F401
+from lightfast.cli import library_export  # noqa: F401
 from lightfast.cli import library_backup, library_search, library_tokens, library_users, serve  # noqa: F401
 from lightfast.cli import statistics, scorecard, export, studies  # noqa: F401
 

@@ -70,9 +70,8 @@ class LabelledAssets:
                 "give several labels a picture"
             )
         if self.negatives:
-            said.append(
-                f"{len(self.negatives):,} pictures are known only for what they are not: no training label"
-            )
+            taught = ", which a model of several labels does not learn" if self.several else ""
+            said.append(f"{len(self.negatives):,} pictures are known only for what they are not{taught}")
         if self.lost:
             said.append(f"{self.lost:,} decided pictures have no file where it was, as it was: left out")
         said += [

@@ -36,6 +36,13 @@ class JobKind:
 
 
 JOB_KINDS: Registry[JobKind] = Registry("kind of job")
+_OTHER_NAMES = {"train": "retrain"}
+"""A first training is a retraining without a model in use to compare with: one kind, which goes alone."""
+
+
+def named_kind(name: str) -> str:
+    """The kind that is ordered by this name: `train` is `retrain`, others are their own."""
+    return _OTHER_NAMES.get(name, name)
 
 
 class AddArguments(Settings):

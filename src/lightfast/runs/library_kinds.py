@@ -1,5 +1,5 @@
 """More kinds of jobs of a library: what computes for minutes (features, clusters, maps, what to label next,
-retraining, what a model is measured by, exports, tests of people).
+what is wrong, retraining, what a model is measured by, exports, tests of people).
 """
 
 from __future__ import annotations
@@ -47,6 +47,14 @@ class SelectArguments(Settings):
 
     count: int = Field(50, ge=1, le=1_000, description="pictures to label next")
     seed: int = Field(0, ge=0, description="of all draws")
+    device: str = Field("auto", description="auto, cpu or cuda")
+
+
+class CurateArguments(Settings):
+    """What `library curate` takes."""
+
+    folds: int = Field(5, ge=3, le=20, description="of the models that judge labels")
+    seed: int = Field(0, ge=0, description="of the folds")
     device: str = Field("auto", description="auto, cpu or cuda")
 
 
@@ -141,6 +149,16 @@ def _select(library: Library, given: SelectArguments, report: Reporter, _by: int
     return choose_for_review(library, options, given.count, number)
 
 
+def _curate(library: Library, given: CurateArguments, report: Reporter, by: int | None) -> Any:
+    require_two_labels(library)
+    from lightfast.runs.library_curate import curate_library
+    from lightfast.runs.options import RunOptions
+
+    options = RunOptions(device=given.device, seed=given.seed, report=report)
+    order = report.job if isinstance(report, JobProgress) else ""
+    return curate_library(library, options, folds=given.folds, by=by, order=order)
+
+
 def _retrain(library: Library, given: RetrainArguments, report: Reporter, by: int | None) -> Any:
     # Loading what trains takes many seconds: who has decided too little is told before.
     require_two_labels(library)
@@ -205,6 +223,7 @@ JOB_KINDS.add("embed", JobKind(EmbedArguments, _embed))
 JOB_KINDS.add("clusters", JobKind(ClustersArguments, _clusters, alone=True))
 JOB_KINDS.add("map", JobKind(MapArguments, _map, alone=True))
 JOB_KINDS.add("select", JobKind(SelectArguments, _select, alone=True))
+JOB_KINDS.add("curate", JobKind(CurateArguments, _curate, alone=True))
 JOB_KINDS.add("retrain", JobKind(RetrainArguments, _retrain, alone=True))
 JOB_KINDS.add("robustness", JobKind(RobustnessArguments, _robustness, alone=True))
 JOB_KINDS.add("learning_curve", JobKind(CurveArguments, _curve, alone=True))

@@ -17,6 +17,7 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
+from lightfast.data.lists.not_labels import NOT_LABEL
 from lightfast.data.splits import split_loaded
 from lightfast.library.held_out import held_out_assets, learned_from
 from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_assets, too_few_labels
@@ -73,6 +74,17 @@ class TrainingPile:
     notes: tuple[str, ...]
 
     @property
+    def ruled_out(self) -> list[tuple[LabelledAsset, str]]:
+        """Pictures without a label beside a label that they are said not to have, a pair each; none where
+        some picture has several labels, and none of the untouched part.
+        """
+        if self.labelled.several:
+            return []
+        held = {one.asset_id for one in self.held}
+        known = [one for one in self.labelled.negatives if one.asset_id not in held]
+        return [(one, name) for one in known for name in one.rejected]
+
+    @property
     def rest(self) -> list[LabelledAsset]:
         """The pictures to learn from."""
         held = {one.asset_id for one in self.held}
@@ -104,7 +116,8 @@ def _chosen(
     """
     if all(one.asset_id in known for one in labelled.pictures):
         return []
-    pile = write_pile(library.runs / f".{PILE_FILE}", TrainingPile(labelled, Spent(0, 0, 0), (), (), ()))
+    bare = replace(labelled, negatives=())
+    pile = write_pile(library.runs / f".{PILE_FILE}", TrainingPile(bare, Spent(0, 0, 0), (), (), ()))
     try:
         prepared = prepare(str(pile), options, target=ImageSpec(options.image_size))
     finally:
@@ -148,13 +161,19 @@ def _far_from(images: ImageSet, known: NDArray[Any]) -> NDArray[Any]:
 
 
 def write_pile(path: Path, plan: TrainingPile) -> Path:
-    """The table that `train` reads: path, label (or a JSON list of labels), part."""
+    """The table that `train` reads: path, label (or a JSON list of labels), part; and, where people only said
+    what a picture is not, an empty label and that in `not_label`, a row each.
+    """
     several, held = plan.labelled.several, {one.asset_id for one in plan.held}
+    ruled_out = plan.ruled_out
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(["path", "labels" if several else "label", *(["split"] if held else [])])
+    more = [NOT_LABEL] if ruled_out else []
+    rows.writerow(["path", "labels" if several else "label", *(["split"] if held else []), *more])
     for one in plan.labelled.pictures:
         cell = json.dumps(one.labels, ensure_ascii=False) if several else one.labels[0]
         part = ["test" if one.asset_id in held else "train"] if held else []
-        rows.writerow([str(one.path), cell, *part])
+        rows.writerow([str(one.path), cell, *part, *([""] if ruled_out else [])])
+    for one, name in ruled_out:
+        rows.writerow([str(one.path), "", *(["train"] if held else []), name])
     return write_text(path, text.getvalue())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 from sqlalchemy import Connection
 
 from lightfast.base.errors import SettingsError
-from lightfast.base.files import make_folder, storage_errors, write_text
 from lightfast.base.plain import as_json
 from lightfast.base.text import nfc
 from lightfast.data.dataset import Entry
@@ -25,6 +23,7 @@ from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, in_use_now, list_models, run_of, use_model
 from lightfast.library.tag import ModelFacts, put_model
 from lightfast.runs.folder import PILE_FILE
+from lightfast.runs.library_folders import next_folder
 from lightfast.runs.library_pile import RetrainOptions, TrainingPile, make_pile, write_pile
 from lightfast.runs.library_tag import model_facts
 from lightfast.runs.options import RunOptions
@@ -34,8 +33,6 @@ from lightfast.statistics.intervals import Interval, wilson
 from lightfast.tagging.runtime import Tagger
 from lightfast.tagging.stream import tag_files
 
-_ORDER = ".order"
-"""In a run's folder: what it was ordered by, so that a killed try is known again."""
 _DYING_SECONDS = 10.0
 
 
@@ -122,7 +119,7 @@ def retrain_library(
         pile = make_pile(library, options, wanted)
         # The model in use is read first: where its run is gone, nothing has been trained in vain.
         read = None if before is None else _read_by(run_of(library, before), pile, options)
-        folder = _next_folder(library, wanted.order)
+        folder = next_folder(library, "retrain", wanted.order)
         table = write_pile(folder / PILE_FILE, pile)
         trained = train_run(
             str(table),
@@ -160,23 +157,6 @@ def _require_undone(library: Library, order: str) -> None:
         done = answer_to(connection, order)
     if done is not None:
         raise OrderDone(done)
-
-
-def _next_folder(library: Library, order: str) -> Path:
-    """A new folder for a run; what a killed try at the same order left in its own goes."""
-    taken = [path for path in library.runs.glob("retrain-*") if path.name[8:].isdigit()]
-    left = [path for path in taken if _order_of(path) == order]
-    for path in left:
-        with storage_errors(path):
-            shutil.rmtree(path)
-    numbers = [int(path.name[8:]) for path in taken if path not in left]
-    folder = make_folder(library.runs / f"retrain-{max(numbers, default=0) + 1:04}")
-    write_text(folder / _ORDER, order)
-    return folder
-
-
-def _order_of(folder: Path) -> str:
-    return (folder / _ORDER).read_text(encoding="utf-8") if (folder / _ORDER).is_file() else ""
 
 
 def _write(

@@ -43,7 +43,7 @@ from lightfast.library.noting import note_audit
 
 # Each adds its kinds.
 from lightfast.runs import library_kinds  # noqa: F401
-from lightfast.runs.library_jobs import JOB_KINDS
+from lightfast.runs.library_jobs import JOB_KINDS, named_kind
 from lightfast.runs.library_locks import WorkerLock, dead_worker, is_lost, lock_files
 
 _Result = TypeVar("_Result")
@@ -84,7 +84,7 @@ class JobEngine:
         """Order a job; its id. What was acknowledged is done, whatever dies meanwhile.
 
         Args:
-            kind: one of `JOB_KINDS`.
+            kind: one of `JOB_KINDS`; `train` is `retrain`.
             arguments: of the kind, as plain values.
             user_id: who orders it.
             key: names the order: sent again by the same user it is the same job.
@@ -94,6 +94,7 @@ class JobEngine:
             SettingsError: for an argument that cannot be used.
             DataError: for a second job of a kind that goes alone, and a key that was used for another order.
         """
+        kind = named_kind(kind)
         known = JOB_KINDS.get(kind)
         given = known.arguments.of(**dict(arguments or {})).model_dump(mode="json")
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures.databases import fresh_database
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import event, insert, select, text, update
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.files import write_json
 from lightfast.curate.embed import unit_rows
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features, open_features
 from lightfast.library.label_numbers import label_numbers
@@ -74,6 +75,18 @@ def reducing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(likeness, "LOOKED_UP", 100)
 
 
+@pytest.fixture
+def indexing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if more pictures than are compared on PostgreSQL."""
+    monkeypatch.setattr(likeness, "SCANNED", 100)
+    monkeypatch.setattr(postgres_vectors, "SCANNED", 100)
+
+
+def _vector_tables(library: Library) -> list[str]:
+    with library.store.read() as connection:
+        return [] if library.store.is_sqlite else postgres_vectors._tables(connection)
+
+
 def _plain(like: list[int], unlike: list[int] = (), among: set[int] | None = None) -> list[int]:
     """The order that all whole features give, the liked and the deleted left out."""
     unit = unit_rows(_vectors())
@@ -117,7 +130,11 @@ def test_a_picture_from_outside(piled):
 
 
 @pytest.mark.parametrize("name", _TAGS)
-def test_a_filtered_search_finds_as_many_as_wanted_and_the_right_ones(piled, reducing, name):
+@pytest.mark.parametrize("way", ["scan", "index"])
+def test_a_filtered_search_finds_as_many_as_wanted_and_the_right_ones(piled, reducing, request, name, way):
+    if way == "index":
+        request.getfixturevalue("indexing")
+        prepare_likeness(piled)
     wanted = set(_plain([1], among=_tagged(piled, name))[:20])
     page = search_like(piled, LikenessQuery(like=[1]), SearchScope(name, limit=20))
     assert len(page.hits) == min(20, len(_tagged(piled, name)))
@@ -150,7 +167,63 @@ def test_reduced_features_follow_new_pictures_and_a_cut_file(piled, reducing, tm
     np.testing.assert_allclose(again.rows, whole.rows, atol=1e-6)
 
 
-def test_the_index_of_the_database_is_used_and_says_when_it_is_not(piled, reducing, monkeypatch):
+def test_reduced_features_are_of_one_length_and_those_of_older_versions_made_again(piled, reducing):
+    """By products of unequally long ones an index goes astray."""
+    with piled.store.read() as connection:
+        known = open_features(piled, connection, "net")
+    now_made = reduced.load_reduced(known)
+    assert now_made is not None
+    np.testing.assert_allclose(np.linalg.norm(now_made.rows, axis=1), 1, atol=1e-5)
+    built = known.folder / "reduced" / "built.json"
+    write_json(built, {"name": now_made.name, "pictures": _COUNT})
+    (known.folder / "reduced" / "rows.f32").write_bytes((0.8 * now_made.rows).tobytes())
+    again = reduced.load_reduced(known)
+    assert again is not None
+    # Another name: the database does not take a table of the old ones for these.
+    assert again.name != now_made.name
+    np.testing.assert_allclose(np.linalg.norm(again.rows, axis=1), 1, atol=1e-5)
+
+
+def test_up_to_a_size_every_picture_is_compared_and_the_database_keeps_no_vectors(
+    piled, reducing, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres_vectors, "SCANNED", 100)
+        assert prepare_likeness(piled) == ""
+    assert len(_vector_tables(piled)) == (0 if piled.store.is_sqlite else 1)
+    assert prepare_likeness(piled) == ""
+    assert _vector_tables(piled) == []
+    page = search_like(piled, LikenessQuery(like=[1]), SearchScope(limit=20))
+    assert (_ids(page), page.notes) == (_plain([1])[:20], ())
+
+
+def test_the_plan_beyond_that_size_walks_the_index(piled, reducing, indexing):
+    if piled.store.is_sqlite:
+        pytest.skip("an index of vectors is PostgreSQL's")
+    assert prepare_likeness(piled) == ""
+    plans: list[str] = []
+
+    def explained(connection, _cursor, statement, parameters, *_):
+        if "<#>" in statement:
+            raw = connection.connection.driver_connection
+            # So few rows are sorted sooner than the graph is walked: whether it can be, is asked.
+            raw.execute("SET LOCAL enable_sort = off")
+            raw.execute("SET LOCAL enable_hashjoin = off")
+            raw.execute("SET LOCAL enable_mergejoin = off")
+            plans.append("\n".join(row[0] for row in raw.execute(f"EXPLAIN {statement}", parameters)))
+
+    event.listen(piled.store.engine, "before_cursor_execute", explained)
+    try:
+        page = search_like(piled, LikenessQuery(like=[1]), SearchScope("half", limit=20))
+    finally:
+        event.remove(piled.store.engine, "before_cursor_execute", explained)
+    assert len(plans) == 1
+    assert "Index Scan using ix_near_" in plans[0]
+    wanted = set(_plain([1], among=_tagged(piled, "half"))[:20])
+    assert len(wanted & set(_ids(page))) >= 19
+
+
+def test_the_index_of_the_database_is_used_and_says_when_it_is_not(piled, reducing, indexing, monkeypatch):
     if piled.store.is_sqlite:
         assert prepare_likeness(piled) == ""
         assert search_like(piled, LikenessQuery(like=[1])).notes == ()

@@ -20,7 +20,7 @@ from lightfast.library.schema import assets
 from lightfast.library.search.conditions import CompiledQuery, compile_query
 from lightfast.library.search.cursor import NamedSearch, named_search, read_cursor, state_mark, write_cursor
 from lightfast.library.search.hits import SearchPage, describe_assets, require_limit
-from lightfast.library.search.postgres_vectors import near_in_database, store_vectors
+from lightfast.library.search.postgres_vectors import SCANNED, near_in_database, store_vectors
 from lightfast.library.search.ranked import LOOKED_UP, RankedRows, Scores, best_of, candidates_for, rank_rows
 from lightfast.library.search.reduced import load_reduced
 
@@ -74,7 +74,8 @@ def search_like(library: Library, wanted: LikenessQuery, scope: SearchScope | No
 
     `similarity` is the cosine of the features with those of the liked picture, of several their mean, less
     half the mean of the unliked. Every picture that satisfies the query of `scope` is compared: exactly over
-    reduced features, the best again over the whole ones, or by an index of PostgreSQL.
+    reduced features, the best again over the whole ones; of more than `SCANNED` on PostgreSQL the first by an
+    index of the database.
 
     Raises DataError where nothing is liked, where a liked picture has no features, for a query that cannot be
     understood, for a cursor of another search or from before pictures were added; NotFoundError for a picture
@@ -95,8 +96,8 @@ def search_like(library: Library, wanted: LikenessQuery, scope: SearchScope | No
 
 
 def prepare_likeness(library: Library, source: str | None = None, report: Reporter = silent) -> str:
-    """Make ready what the next search would else have to: reduced features, and on PostgreSQL their index.
-    Returns what is to be said about it, or "".
+    """Make ready what the next search would else have to: reduced features, and on PostgreSQL, of more than
+    `SCANNED` pictures, their index. Returns what is to be said about it, or "".
     """
     with library.store.read() as connection:
         known = open_features(library, connection, source or default_source(library))
@@ -227,7 +228,8 @@ def _ranked(
 
     scores = Scores(known, near, exact, rough=True)
     notes: tuple[str, ...] = ()
-    if connection.dialect.name == "postgresql" and compiled.few(connection, LOOKED_UP) is None:
+    indexed = connection.dialect.name == "postgresql" and len(known) > SCANNED
+    if indexed and compiled.few(connection, LOOKED_UP) is None:
         counts = (wanted, candidates_for(wanted, len(known)))
         rows, why = near_in_database(connection, compiled, (reduced.name, small, len(known)), counts, own)
         if rows is not None:

@@ -28,12 +28,17 @@ _SAMPLE, _BLOCK = 20_000, 16_384
 
 @dataclass(frozen=True, eq=False)
 class ReducedVectors:
-    """The features of N pictures, at length 1, on their R longest axes.
+    """The features of N pictures on their R longest axes, at length 1 there.
+
+    Axes leave pictures unequally long (0.68 to 0.96 of 200,000): by products of those, what lies whole on the
+    axes comes before what is nearer, and an index that walks from neighbour to neighbour is drawn to it. Of
+    the ten nearest by whole features the best 204 of 200,000 hold .993 by cosines, .975 by such products; the
+    1,250 that a graph of pgvector gives hold 1.000 and .915.
 
     Attributes:
         name: of these axes: others of the same network begin alike, up to the `_`.
-        axes: float32 (D, R), not centred, so that products stay cosines.
-        rows: float32 (N, R), mapped into memory.
+        axes: float32 (D, R), not centred: the cosines are about the origin, as those of whole features.
+        rows: float32 (N, R), mapped into memory; each of length 1, or all zeros.
     """
 
     name: str
@@ -51,12 +56,20 @@ def load_reduced(known: FeatureFile, report: Reporter = silent) -> ReducedVector
         return None
     place = known.folder / REDUCED_FOLDER
     with _alone(known.folder):
-        if not (place / _BUILT).is_file() or len(known) >= 2 * load_json(place / _BUILT)["pictures"]:
+        if not _serves(place, len(known)):
             _find_axes(known, place)
         axes = np.load(place / _AXES)
         _grow(known, place, axes, report)
     rows = np.memmap(place / _ROWS, dtype=np.float32, mode="r", shape=(len(known), axes.shape[1]))
     return ReducedVectors(load_json(place / _BUILT)["name"], axes, rows)
+
+
+def _serves(place: Path, pictures: int) -> bool:
+    """Whether what was built holds for so many pictures; older versions did not bring rows to length 1."""
+    if not (place / _BUILT).is_file():
+        return False
+    built = load_json(place / _BUILT)
+    return bool(built.get("unit")) and pictures < 2 * built["pictures"]
 
 
 def _find_axes(known: FeatureFile, place: Path) -> None:
@@ -72,7 +85,7 @@ def _find_axes(known: FeatureFile, place: Path) -> None:
     # Never the same again: a table of rows that were lost must not be taken for these.
     name = f"{owner}_{secrets.token_hex(6)}"
     # Last: what has this file is whole.
-    write_json(place / _BUILT, {"name": name, "pictures": len(known)})
+    write_json(place / _BUILT, {"name": name, "pictures": len(known), "unit": True})
 
 
 def _grow(known: FeatureFile, place: Path, axes: NDArray[np.float32], report: Reporter) -> None:
@@ -82,7 +95,7 @@ def _grow(known: FeatureFile, place: Path, axes: NDArray[np.float32], report: Re
         start = stream.tell() // (4 * width)
         stream.truncate(start * 4 * width)
         for first in range(start, len(known), _BLOCK):
-            block = unit_rows(known.vectors[first : first + _BLOCK]) @ axes
+            block = unit_rows(unit_rows(known.vectors[first : first + _BLOCK]) @ axes)
             stream.write(block.astype(np.float32).tobytes())
             report("reducing", min(first + _BLOCK, len(known)), len(known), known.format.source)
 

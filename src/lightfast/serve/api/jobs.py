@@ -17,6 +17,7 @@ from lightfast.base.plain import as_json
 from lightfast.library.job_progress import log_path
 from lightfast.library.jobs import ENDED, Job, JobState, job, list_jobs
 from lightfast.library.ledger import LEDGER_MARGIN
+from lightfast.runs.library_jobs import named_kind
 from lightfast.serve.api.fields import IdempotencyKey, PageSize, PlainArguments
 from lightfast.serve.auth.person import Person, Reviewer
 from lightfast.serve.once import OnceRoute
@@ -63,7 +64,7 @@ def get_jobs(query: Annotated[JobQuery, Query()], served: Served, person: Review
         found = list_jobs(
             connection,
             states=query.state,
-            kind=query.kind,
+            kind=None if query.kind is None else named_kind(query.kind),
             before=query.cursor,
             count=min(500, query.limit + 1),
         )
@@ -138,6 +139,7 @@ def order_job(
     """Order a job for this person. Raises HttpProblem 403 for one that names files of the server, and for a
     retraining that lets a worse model be used than usual, unless the person is an admin.
     """
+    kind = named_kind(kind)
     _require_allowed(person, kind, arguments)
     number = served.jobs.submit(kind, arguments, person.id, key)
     return _told(_known(served, number), person)

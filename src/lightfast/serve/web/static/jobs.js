@@ -1,7 +1,7 @@
-// Owns the page of jobs: those that run keep themselves up to date, new ones appear.
-import { get } from "./api.js";
+// Owns the page of jobs: those that run keep themselves up to date, new ones appear; a look for wrong labels is ordered here.
+import { get, post } from "./api.js";
 import { jobCard } from "./live.js";
-import { part, sayFailed } from "./say.js";
+import { on, part, sayFailed } from "./say.js";
 
 /** @type {Set<string>} */
 const shown = new Set();
@@ -16,5 +16,11 @@ async function look() {
   part("nothing").hidden = shown.size > 0;
 }
 
+if (document.getElementById("curate")) {
+  on("curate", "click", async () => {
+    await post("/api/jobs", { kind: "curate" });
+    await look();
+  });
+}
 look().catch(sayFailed);
 setInterval(() => document.hidden || look().catch(() => {}), 5000);
