@@ -1,4 +1,6 @@
-"""Rows of a table that say only what a picture is not: an empty `label`, and a class in `not_label`."""
+"""Rows of a table without a label: a class in `not_label` says what the picture is not, and "unlabelled" in
+`split` that nothing is known of it.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +18,35 @@ from lightfast.data.ruled_out import RuledOut, not_these
 from lightfast.data.sources.resolve import SourceResolver
 
 NOT_LABEL = "not_label"
+UNLABELLED = "unlabelled"
+"""In the column `split`: a picture to learn from without a label."""
 
 
 def divided_rows(
     table: PictureTable, rows: Sequence[ManifestRow]
 ) -> tuple[PictureTable, list[ManifestRow], list[tuple[ManifestRow, str]]]:
     """(the table of the rows with a label and without the column `not_label`, these rows, the others with the
-    class that each is not). One picture may have several such rows, one a class.
+    class that each is not, "" where nothing is known). One picture may have several such rows, one a class.
 
     Raises DataError for a row that says both, of a table with one label a picture, and for one that says what
     a picture of several labels is not: an empty cell of these says that it has none.
     """
-    if NOT_LABEL not in table.columns or "label" not in table.columns:
+    free = any(row.part == UNLABELLED for row in rows)
+    if "label" not in table.columns or not (free or NOT_LABEL in table.columns):
         _require_one_label(table)
         return table, list(rows), []
     named: list[int] = []
     others: list[tuple[ManifestRow, str]] = []
     for number, cells in enumerate(table.rows):
-        label, ruled_out = cells["label"], cell_text(cells[NOT_LABEL]).strip()
-        if not ruled_out or isinstance(label, list):
+        label, ruled_out = cells["label"], cell_text(cells.get(NOT_LABEL)).strip()
+        without = bool(ruled_out) or rows[number].part == UNLABELLED
+        if not without or isinstance(label, list):
             named.append(number)
         elif cell_text(label).strip():
             raise DataError(
-                f"{table.where}: picture {number + 1} has a label and says that it is not {ruled_out!r}",
-                expected=f"one of label and {NOT_LABEL}",
+                f"{table.where}: picture {number + 1} has a label and says that it "
+                + (f"is not {ruled_out!r}" if ruled_out else f"is {UNLABELLED}"),
+                expected=f"one of label and {NOT_LABEL if ruled_out else UNLABELLED}",
                 cure="A label says enough: leave the other empty.",
             )
         else:
@@ -50,6 +57,13 @@ def divided_rows(
 
 
 def _require_one_label(table: PictureTable) -> None:
+    splits = [cell_text(cells.get("split")).strip() for cells in table.rows]
+    if "label" not in table.columns and UNLABELLED in splits:
+        raise DataError(
+            f"{table.where}: picture {splits.index(UNLABELLED) + 1} is {UNLABELLED}",
+            expected="a column 'label', of one label a picture",
+            cure="Leave such rows out: pictures without a label help where each has one.",
+        )
     filled = [number for number, cells in enumerate(table.rows) if cell_text(cells.get(NOT_LABEL)).strip()]
     if "labels" in table.columns and filled:
         raise DataError(
@@ -67,7 +81,9 @@ def with_not_labels(
     another row gives. Raises DataError where that is the label that they are said not to have.
     """
     mine = _unlabelled(loaded, others)
-    by_picture, notes = not_these([(row.id, name) for row, name in mine], loaded.train.class_names)
+    by_picture, notes = not_these([(row.id, name) for row, name in mine if name], loaded.train.class_names)
+    nothing = np.zeros(loaded.train.num_classes, dtype=np.bool_)
+    by_picture = {row.id: nothing for row, name in mine if not name} | by_picture
     rows = {row.id: row for row, _ in mine if row.id in by_picture}
     if not rows or loaded.train.labels is None:
         return dataclasses.replace(loaded, notes=(*loaded.notes, *notes))
@@ -79,12 +95,25 @@ def with_not_labels(
     images = dataclasses.replace(read.train, labels=None, class_names=())
     images = images.with_hashes(read.train.known_hashes)
     classes = np.stack([by_picture[name] for name in images.ids])
-    said = f"{len(images):,} picture(s) are known only for what they are not: a training learns that much"
+    said = [
+        f"{count:,} picture(s) {what}"
+        for count, what in (
+            (
+                int(classes.any(axis=1).sum()),
+                "are known only for what they are not: a training learns that much",
+            ),
+            (
+                int((~classes.any(axis=1)).sum()),
+                "without a label: what they look like helps where labels are few",
+            ),
+        )
+        if count
+    ]
     return dataclasses.replace(
         loaded,
         ruled_out=RuledOut(images, classes),
         unreadable=(*loaded.unreadable, *read.unreadable),
-        notes=(*loaded.notes, *notes, said),
+        notes=(*loaded.notes, *notes, *said),
     )
 
 
@@ -100,7 +129,8 @@ def _unlabelled(
                 expected="one of them",
                 cure="Keep the row that is right.",
             )
-    return [(row, name) for row, name in others if row.part == "train" and row.id not in labels]
+    parts = ("train", UNLABELLED)
+    return [(row, name) for row, name in others if row.part in parts and row.id not in labels]
 
 
 def _labels(loaded: LoadedData) -> dict[str, str]:
