@@ -172,7 +172,7 @@ def _far_from(images: ImageSet, known: NDArray[Any]) -> NDArray[Any]:
 
 
 def write_pile(path: Path, plan: TrainingPile) -> Path:
-    """The table that `train` reads: path, label (or a JSON list of labels), part; last the unlabelled ones."""
+    """The table that `train` reads: path, label (or a JSON list of labels), part; unlabelled ones last."""
     several, held = plan.labelled.several, {one.asset_id for one in plan.held}
     divided, text = bool(held or plan.unlabelled), io.StringIO()
     rows = csv.writer(text)

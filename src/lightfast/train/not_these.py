@@ -55,8 +55,8 @@ class WithRuledOut:
 
 
 def checked_ruled_out(images: ImageSet, ruled_out: RuledOut | None) -> RuledOut | None:
-    """`ruled_out` as a training on `images` can use it, but for rows that rule nothing out: None for none; raises
-    DataError where its pictures or classes are others.
+    """`ruled_out` as a training on `images` can use it, but for rows that rule nothing out: None for none;
+    raises DataError where its pictures or classes are others.
     """
     if ruled_out is None or not ruled_out.says_something.any():
         return None
