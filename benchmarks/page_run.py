@@ -54,7 +54,7 @@ THOUGHT = {"picture": 0.3, "group": 3.0, "name": 1.0}
 LOOKED_AT, ALIKE = 45, 0.95
 """Groups that are looked at at most, and the share of one class from which one is named."""
 ROUND, FIRST_ROUNDS, MOST = 50, 4, 0.15
-"""Pictures a round, rounds before the first training, and the share of the pictures that is decided at most."""
+"""Pictures a round, rounds before the first training, and the share that is decided at most."""
 _PATIENCE = 3_600.0
 _SHOWN = """[...document.querySelectorAll('.map-shown canvas')]
 .map((one) => Number(one.title.match(/picture (\\d+)/)[1]))"""
@@ -390,17 +390,10 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = measure(given, Path(folder))
-    command = [
-        "python",
-        "benchmarks/page_run.py",
-        "--pictures",
-        str(given.pictures),
-        "--groups",
-        str(given.groups),
-    ]
+    command = ["python", "benchmarks/page_run.py"]
+    command += ["--pictures", str(given.pictures), "--groups", str(given.groups)]
     told = about("", given.seed, None, command, spread="Wilson, 95 %", clock="wall clock, beside other work")
     write_json(given.out, {**found, **as_json(told)})
-    print(found)
 
 
 if __name__ == "__main__":

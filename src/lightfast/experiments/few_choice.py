@@ -84,23 +84,9 @@ def choose_few_labels(
     labelled = LabelledRows(extractor.features(images.images), images.require_labels(), _groups(images))
     beside = _unlabelled(extractor, training, images.num_classes)
     pooled = backbone_extractor(images, training, "pooled").network.width
-    parts = {"pooled": slice(0, pooled), "grid": slice(pooled, None), "both": slice(0, None)}
-    found: dict[str, FewLabelHead] = {}
-    tried: list[ModelCandidate] = []
-    best, begun = "pooled", started
-    for taps, columns in parts.items():
-        if found and time.perf_counter() > started + budget * FEATURE_SHARE:
-            note = f"left out: it would not fit into what is left of the {budget:.0f} s"
-            tried.append(ModelCandidate(AUTO_TAPS[taps], {"taps": taps}, 0.0, note=note))
-            continue
-        head = found[taps] = _fitted(labelled, beside, columns, images.num_classes, training.seed)
-        seconds = round(time.perf_counter() - begun, 1)
-        figures = round(head.accuracy, 4), round(head.loss, 4)
-        tried.append(ModelCandidate(AUTO_TAPS[taps], {"taps": taps}, seconds, *figures, fold_loss=figures[1]))
-        begun = time.perf_counter()
-        gain = _losses(found[best], labelled.labels) - _losses(head, labelled.labels)
-        if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
-            best = taps
+    data = _Data(labelled, beside, images.num_classes, training.seed)
+    found, tried = _tried(data, pooled, started + budget * FEATURE_SHARE)
+    best = _best(found, labelled.labels)
     facts = {
         "budget_seconds": budget,
         "seconds": round(time.perf_counter() - started, 1),
@@ -121,6 +107,53 @@ def choose_few_labels(
     return FewLabelChoice(checkpoint.replace(details={**checkpoint.details, **details}), told)
 
 
+@dataclass(frozen=True, eq=False)
+class _Data:
+    labelled: LabelledRows
+    beside: UnlabelledRows | None
+    classes: int
+    seed: int
+
+    def fitted(self, columns: slice) -> FewLabelHead:
+        """A head on these columns of the features."""
+        own = LabelledRows(self.labelled.features[:, columns], self.labelled.labels, self.labelled.groups)
+        beside = self.beside
+        if beside is not None:
+            beside = UnlabelledRows(beside.features[:, columns], beside.ruled_out)
+        return fit_few_labels(own, beside, self.classes, self.seed)
+
+
+def _tried(data: _Data, pooled: int, until: float) -> tuple[dict[str, FewLabelHead], list[ModelCandidate]]:
+    """The heads by taps: the first in any case, others that are begun before `until`; the same for reports.
+
+    `pooled`: how many columns of the features are the pooled ones.
+    """
+    columns = {"pooled": slice(0, pooled), "grid": slice(pooled, None), "both": slice(0, None)}
+    found: dict[str, FewLabelHead] = {}
+    tried: list[ModelCandidate] = []
+    for taps, part in columns.items():
+        begun = time.perf_counter()
+        if found and begun > until:
+            note = "left out: it would not fit into what is left of the budget"
+            tried.append(ModelCandidate(AUTO_TAPS[taps], {"taps": taps}, 0.0, note=note))
+            continue
+        head = found[taps] = data.fitted(part)
+        seconds = round(time.perf_counter() - begun, 1)
+        accuracy, loss = round(head.accuracy, 4), round(head.loss, 4)
+        tried.append(ModelCandidate(AUTO_TAPS[taps], {"taps": taps}, seconds, accuracy, loss, fold_loss=loss))
+    return found, tried
+
+
+def _best(found: Mapping[str, FewLabelHead], labels: NDArray[np.int64]) -> str:
+    """The first, unless a later one is better by more than one standard error of the paired difference."""
+    best, *others = found
+    for taps in others:
+        gain = _losses(found[best], labels) - _losses(found[taps], labels)
+        if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
+            best = taps
+    return best
+
+
 def _groups(images: ImageSet) -> NDArray[np.int64]:
     return np.arange(len(images)) if images.groups is None else images.groups
 
@@ -135,15 +168,6 @@ def _unlabelled(extractor: FeatureExtractor, training: Training, classes: int) -
     kept = given.take(np.sort(np.concatenate([np.flatnonzero(given.says_something), drawn])))
     assert kept.classes.shape[1] == classes, "the pictures beside have other classes"
     return UnlabelledRows(extractor.features(kept.images.images), kept.classes)
-
-
-def _fitted(
-    labelled: LabelledRows, beside: UnlabelledRows | None, columns: slice, classes: int, seed: int
-) -> FewLabelHead:
-    own = LabelledRows(labelled.features[:, columns], labelled.labels, labelled.groups)
-    if beside is not None:
-        beside = UnlabelledRows(beside.features[:, columns], beside.ruled_out)
-    return fit_few_labels(own, beside, classes, seed)
 
 
 def _losses(head: FewLabelHead, labels: NDArray[np.int64]) -> NDArray[np.float64]:

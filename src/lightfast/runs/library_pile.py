@@ -17,7 +17,7 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
-from lightfast.data.lists.not_labels import UNLABELLED
+from lightfast.data.lists.not_labels import UNLABELLED_PART
 from lightfast.data.splits import split_loaded
 from lightfast.experiments.few_choice import MOST_UNLABELLED
 from lightfast.experiments.few_labels import FEW_LABELS
@@ -181,5 +181,5 @@ def write_pile(path: Path, plan: TrainingPile) -> Path:
         cell = json.dumps(one.labels, ensure_ascii=False) if several else one.labels[0]
         part = ["test" if one.asset_id in held else "train"] if divided else []
         rows.writerow([str(one.path), cell, *part])
-    rows.writerows([str(path), "", UNLABELLED] for path in plan.unlabelled)
+    rows.writerows([str(path), "", UNLABELLED_PART] for path in plan.unlabelled)
     return write_text(path, text.getvalue())

@@ -15,7 +15,7 @@ from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
-from lightfast.data.lists.not_labels import UNLABELLED, divided_rows, with_not_labels
+from lightfast.data.lists.not_labels import UNLABELLED_PART, divided_rows, with_not_labels
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
 from lightfast.data.lists.table_paths import ManifestRow, located, may_be_there
 from lightfast.data.sources.folder import file_kind
@@ -105,8 +105,8 @@ def table_rows(
         if name != name.strip() and not file_kind(base / name):
             name = name.strip()
         split = cell_text(cells.get("split"))
-        free = unlabelled and split.strip() == UNLABELLED
-        said = UNLABELLED if free else part or _part(split, table.where)
+        free = unlabelled and split.strip() == UNLABELLED_PART
+        said = UNLABELLED_PART if free else part or _part(split, table.where)
         rows.append(ManifestRow(name, base, said, prefix + name))
     return rows
 

@@ -18,7 +18,7 @@ from lightfast.data.ruled_out import RuledOut, not_these
 from lightfast.data.sources.resolve import SourceResolver
 
 NOT_LABEL = "not_label"
-UNLABELLED = "unlabelled"
+UNLABELLED_PART = "unlabelled"
 """In the column `split`: a picture to learn from without a label."""
 
 
@@ -31,36 +31,44 @@ def divided_rows(
     Raises DataError for a row that says both, of a table with one label a picture, and for one that says what
     a picture of several labels is not: an empty cell of these says that it has none.
     """
-    free = any(row.part == UNLABELLED for row in rows)
+    free = any(row.part == UNLABELLED_PART for row in rows)
     if "label" not in table.columns or not (free or NOT_LABEL in table.columns):
         _require_one_label(table)
         return table, list(rows), []
     named: list[int] = []
     others: list[tuple[ManifestRow, str]] = []
-    for number, cells in enumerate(table.rows):
-        label, ruled_out = cells["label"], cell_text(cells.get(NOT_LABEL)).strip()
-        without = bool(ruled_out) or rows[number].part == UNLABELLED
-        if not without or isinstance(label, list):
+    for number, row in enumerate(rows):
+        ruled_out = _ruled_out(table, number, row.part)
+        if ruled_out is None:
             named.append(number)
-        elif cell_text(label).strip():
-            raise DataError(
-                f"{table.where}: picture {number + 1} has a label and says that it "
-                + (f"is not {ruled_out!r}" if ruled_out else f"is {UNLABELLED}"),
-                expected=f"one of label and {NOT_LABEL if ruled_out else UNLABELLED}",
-                cure="A label says enough: leave the other empty.",
-            )
         else:
-            others.append((rows[number], ruled_out))
+            others.append((row, ruled_out))
     columns = tuple(name for name in table.columns if name != NOT_LABEL)
     kept = tuple({name: table.rows[number][name] for name in columns} for number in named)
     return dataclasses.replace(table, columns=columns, rows=kept), [rows[number] for number in named], others
 
 
+def _ruled_out(table: PictureTable, number: int, part: str) -> str | None:
+    """The class that a row without a label rules out, "" where none; None for a row with a label."""
+    label, ruled_out = table.rows[number]["label"], cell_text(table.rows[number].get(NOT_LABEL)).strip()
+    free = part == UNLABELLED_PART
+    if not free and (isinstance(label, list) or not ruled_out):
+        return None
+    if not isinstance(label, list) and not cell_text(label).strip():
+        return ruled_out
+    says, one = (f"is not {ruled_out!r}", NOT_LABEL) if ruled_out else (f"is {part}", part)
+    raise DataError(
+        f"{table.where}: picture {number + 1} has a label and says that it {says}",
+        expected=f"one of label and {one}",
+        cure="A label says enough: leave the other empty.",
+    )
+
+
 def _require_one_label(table: PictureTable) -> None:
     splits = [cell_text(cells.get("split")).strip() for cells in table.rows]
-    if "label" not in table.columns and UNLABELLED in splits:
+    if "label" not in table.columns and UNLABELLED_PART in splits:
         raise DataError(
-            f"{table.where}: picture {splits.index(UNLABELLED) + 1} is {UNLABELLED}",
+            f"{table.where}: picture {splits.index(UNLABELLED_PART) + 1} is {UNLABELLED_PART}",
             expected="a column 'label', of one label a picture",
             cure="Leave such rows out: pictures without a label help where each has one.",
         )
@@ -95,26 +103,23 @@ def with_not_labels(
     images = dataclasses.replace(read.train, labels=None, class_names=())
     images = images.with_hashes(read.train.known_hashes)
     classes = np.stack([by_picture[name] for name in images.ids])
-    said = [
-        f"{count:,} picture(s) {what}"
-        for count, what in (
-            (
-                int(classes.any(axis=1).sum()),
-                "are known only for what they are not: a training learns that much",
-            ),
-            (
-                int((~classes.any(axis=1)).sum()),
-                "without a label: what they look like helps where labels are few",
-            ),
-        )
-        if count
-    ]
+    beside = RuledOut(images, classes)
     return dataclasses.replace(
         loaded,
-        ruled_out=RuledOut(images, classes),
+        ruled_out=beside,
         unreadable=(*loaded.unreadable, *read.unreadable),
-        notes=(*loaded.notes, *notes, *said),
+        notes=(*loaded.notes, *notes, *_counted(beside)),
     )
+
+
+def _counted(beside: RuledOut) -> tuple[str, ...]:
+    """How many pictures have no label, and what that is good for."""
+    known = int(beside.says_something.sum())
+    said = (
+        (known, "are known only for what they are not: a training learns that much"),
+        (len(beside) - known, "without a label: what they look like helps where labels are few"),
+    )
+    return tuple(f"{count:,} picture(s) {what}" for count, what in said if count)
 
 
 def _unlabelled(
@@ -129,7 +134,7 @@ def _unlabelled(
                 expected="one of them",
                 cure="Keep the row that is right.",
             )
-    parts = ("train", UNLABELLED)
+    parts = ("train", UNLABELLED_PART)
     return [(row, name) for row, name in others if row.part in parts and row.id not in labels]
 
 
