@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.curate.live_fit import PRIOR
 from lightfast.curate.live_head import LiveHead
-from lightfast.curate.principal import PrincipalFeatures
+from lightfast.train.principal import PrincipalFeatures
 
 NAMES = ("ant", "bee", "cat")
 

@@ -16,16 +16,21 @@ from lightfast.data.images import ImageSet
 from lightfast.data.ingest import load_splits
 from lightfast.data.ruled_out import RuledOut, not_these
 from lightfast.data.splits import split_loaded
+from lightfast.train.not_these import checked_ruled_out
 
 
 def _pixels(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 12, 12, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("row", [[False, False, False], [True, True, True]])
-def test_a_row_rules_out_one_class_and_leaves_one(row: list[bool]):
-    with pytest.raises(DataError, match="at least one, and not all"):
-        RuledOut(ImageSet(_pixels(1)), np.array([row]))
+def test_a_row_leaves_one_class():
+    with pytest.raises(DataError, match="not all of them"):
+        RuledOut(ImageSet(_pixels(1)), np.array([[True, True, True]]))
+
+
+def test_a_row_may_rule_out_nothing():
+    found = RuledOut(ImageSet(_pixels(2)), np.array([[False, False], [True, False]]))
+    assert found.says_something.tolist() == [False, True]
 
 
 def test_pairs_of_one_picture_are_put_together_and_what_says_nothing_is_counted():
@@ -54,6 +59,39 @@ def test_a_table_says_what_pictures_are_not(table: Path):
     assert [Path(name).name for name in beside.images.ids] == ["6.png", "7.png"]
     assert beside.classes.tolist() == [[True, False, False], [True, False, True]]
     assert beside.images.image_shape == loaded.train.image_shape
+
+
+def test_a_table_names_pictures_without_a_label(table: Path):
+    table.write_text(table.read_text().replace("6.png,,train,cat", "6.png,,unlabelled,"))
+    loaded = load_splits(table)
+    assert len(loaded.train) == 6
+    beside = loaded.ruled_out
+    assert beside is not None
+    assert dict(
+        zip((Path(name).name for name in beside.images.ids), beside.classes.tolist(), strict=True)
+    ) == {"6.png": [False, False, False], "7.png": [True, False, True]}
+    assert any("1 picture(s) without a label" in note for note in loaded.notes)
+
+
+def test_an_unlabelled_picture_with_a_label_is_refused(table: Path):
+    table.write_text(table.read_text().replace("0.png,cat,train,", "0.png,cat,unlabelled,"))
+    with pytest.raises(DataError, match="picture 1 has a label and says that it is unlabelled"):
+        load_splits(table)
+
+
+def test_unlabelled_rows_of_a_table_of_several_labels_are_refused(tmp_path: Path):
+    table = tmp_path / "data.csv"
+    table.write_text("path,labels,split\n0.png,cat|dog,\n1.png,dog,\n2.png,,unlabelled\n")
+    with pytest.raises(DataError, match="picture 3 is unlabelled"):
+        load_splits(table)
+
+
+def test_what_is_only_unlabelled_changes_no_training_but_that_of_few_labels(table: Path):
+    table.write_text(table.read_text().replace("6.png,,train,cat", "6.png,,unlabelled,"))
+    loaded = load_splits(table)
+    taught = checked_ruled_out(loaded.train, loaded.ruled_out)
+    assert taught is not None
+    assert [Path(name).name for name in taught.images.ids] == ["7.png"]
 
 
 def test_a_label_and_a_not_label_in_one_row_are_refused(table: Path):

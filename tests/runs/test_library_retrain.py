@@ -15,13 +15,14 @@ from house.test_imports import loaded_by
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.base.errors import CheckpointError, DataError, UnknownName
+from lightfast.evaluate.predictions import Predictions
 from lightfast.library.audit_log import AuditFilter, read_audit
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.exclusive import exclusively
-from lightfast.library.held_out import held_out_assets
+from lightfast.library.held_out import held_out_assets, hold_out
 from lightfast.library.job_progress import JobProgress
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.labelled import labelled_assets, require_two_labels
+from lightfast.library.labelled import labelled_assets, require_two_labels, undecided_assets
 from lightfast.library.ledger import answer_to, read_ledger, verdict_of
 from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.promote import list_models, promote_model, rollback_model
@@ -30,7 +31,7 @@ from lightfast.library.undo import undo
 from lightfast.library.users import user_number
 from lightfast.models.load import load_checkpoint
 from lightfast.runs import library_retrain
-from lightfast.runs.folder import PILE_FILE
+from lightfast.runs.folder import PILE_FILE, VAL_PREDICTIONS_FILE
 from lightfast.runs.library_pile import RetrainOptions, make_pile
 from lightfast.runs.library_retrain import RetrainResult, retrain_library
 from lightfast.runs.library_tag import promoted_run, tag_library
@@ -426,3 +427,29 @@ def test_a_lock_that_is_let_go_of_meanwhile_is_waited_for(library: Library):
     with exclusively(library, "retrain", 60):
         assert enough.is_set()
     holder.join()
+
+
+@on_sqlite
+def test_few_labels_all_teach_beside_pictures_without_one(filled: Library):
+    result = retrain_library(filled, RunOptions(image_size=(72, 72)), RetrainOptions("auto"))
+    pile = _pile(filled, result)
+    parts = [part for _, part in pile.values()]
+    assert (parts.count("test"), parts.count("train"), parts.count("unlabelled")) == (4, 26, 10)
+    with filled.store.read() as connection:
+        held = held_out_assets(connection)
+    assert {name for name, (_, part) in pile.items() if part == "unlabelled"}.isdisjoint(
+        {one.path.stem for one in labelled_assets(filled).pictures}
+    )
+    assert len(held) == 4
+    said = Predictions.load(filled.folder / result.run / VAL_PREDICTIONS_FILE)
+    assert len(said) == 26
+    assert any(note.startswith("out of fold ") for note in result.notes)
+
+
+@on_sqlite
+def test_undecided_pictures_are_not_those_of_the_untouched_part(filled: Library):
+    numbers = numbers_of(filled)
+    hold_out(filled.store, numbers[30:35])
+    held = {path.stem for path in undecided_assets(filled, 100, 0)}
+    assert len(held) == 5
+    assert len(undecided_assets(filled, 3, 0)) == 3

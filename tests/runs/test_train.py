@@ -220,6 +220,7 @@ def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):
         raise TrainingError("caught")
 
     monkeypatch.setattr("lightfast.runs.fit.choose_model", chosen)
+    monkeypatch.setattr("lightfast.experiments.few_choice.FEW_LABELS", 0)
     monkeypatch.setattr("lightfast.runs.train.cross_validate", caught)
     with pytest.raises(TrainingError, match="caught"):
         train_run(

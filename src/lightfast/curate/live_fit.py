@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
-from lightfast.curate.principal import PrincipalFeatures
 from lightfast.train.convex import Problem
+from lightfast.train.principal import PrincipalFeatures
 
 FOLDS = 5
 PRIOR = 1.0

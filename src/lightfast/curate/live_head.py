@@ -23,10 +23,10 @@ from lightfast.curate.live_fit import (
     scorable,
     softened,
 )
-from lightfast.curate.principal import PrincipalFeatures
 from lightfast.curate.selection.pool import NO_LABEL
 from lightfast.evaluate.calibration import fit_temperature
 from lightfast.statistics.intervals import Interval, wilson
+from lightfast.train.principal import PrincipalFeatures
 
 _ENOUGH_TO_CALIBRATE = 20
 

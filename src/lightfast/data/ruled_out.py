@@ -1,4 +1,4 @@
-"""`RuledOut`: pictures of which is only known what they are not, for a training to learn from."""
+"""`RuledOut`: pictures without a label, and what they are known not to be, for a training to learn from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class RuledOut:
 
     Attributes:
         images: without labels.
-        classes: bool (M, K): True where a class is ruled out; every row rules out one and leaves one.
+        classes: bool (M, K): True where a class is ruled out; every row leaves one. A row that rules out none
+            is a picture of which nothing is known.
     """
 
     images: ImageSet
@@ -34,11 +35,11 @@ class RuledOut:
                 expected=f"bool ({len(self.images)}, K), one row a picture",
                 got=f"{classes.dtype} {classes.shape}",
             )
-        odd = np.flatnonzero(classes.all(axis=1) | ~classes.any(axis=1))
+        odd = np.flatnonzero(classes.all(axis=1))
         if len(odd):
             raise DataError(
                 f"{self.images.ids[odd[0]]}: classes that are ruled out",
-                expected="at least one, and not all of them",
+                expected="not all of them",
                 got=f"{int(classes[odd[0]].sum())} of {classes.shape[1]}",
                 cure="Leave the picture out.",
             )
@@ -52,6 +53,11 @@ class RuledOut:
         digest = hashlib.blake2b(self.images.version.encode(), digest_size=8)
         digest.update(np.packbits(self.classes, axis=1).tobytes())
         return digest.hexdigest()
+
+    @property
+    def says_something(self) -> NDArray[np.bool_]:
+        """bool (M,): the rows that rule out a class."""
+        return self.classes.any(axis=1)
 
     def take(self, rows: NDArray[np.integer] | Sequence[int]) -> Self:
         """The pictures at `rows`, in that order."""

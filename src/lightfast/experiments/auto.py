@@ -170,7 +170,7 @@ def _within(
 
 
 def _speeds(images: ImageSet, training: Training) -> _Speeds:
-    extractor = _extractor(images, training, "pooled")
+    extractor = backbone_extractor(images, training, "pooled")
     extractor.features(images.images[:2])
     learning = _speed(extractor, images.images[:32])
     few = images.images[: extractor.fewest]
@@ -192,7 +192,8 @@ def _columns(targets: NDArray[Any], classes: int) -> list[NDArray[np.bool_]]:
     return [matrix[:, number] for number in range(classes)]
 
 
-def _extractor(images: ImageSet, training: Training, taps: str) -> FeatureExtractor:
+def backbone_extractor(images: ImageSet, training: Training, taps: str) -> FeatureExtractor:
+    """What makes the features `taps` of pictures like these."""
     network = fresh_network(
         AUTO_MODEL, "classifier", images.image_shape, images.num_classes, {"taps": taps}, training.seed
     )
@@ -211,7 +212,7 @@ def _heads(
     """
     started = time.perf_counter()
     large = 2 * len(train_images) > LINEAR_ROWS
-    extractor = _extractor(train_images, training, "pooled" if large else "both")
+    extractor = backbone_extractor(train_images, training, "pooled" if large else "both")
     features, val_features = extractor.features(train_images.images), extractor.features(val_images.images)
     late = time.perf_counter() > read_until
     mirrored = None if large or late else extractor.features(train_images.images, flip=True)
@@ -221,12 +222,12 @@ def _heads(
     )
     beside = _beside(extractor, train_images, training)
     read = time.perf_counter() - started
-    pooled = _extractor(train_images, training, "pooled").network.width
+    pooled = backbone_extractor(train_images, training, "pooled").network.width
     parts = {"pooled": slice(0, pooled), "grid": slice(pooled, None), "both": slice(0, None)}
     found: list[_Found] = []
     for taps in ["pooled"] if large else AUTO_TAPS:
         begun, part = time.perf_counter(), parts[taps]
-        own = _extractor(train_images, training, taps)
+        own = backbone_extractor(train_images, training, taps)
         context = LoopContext.of(training, "head")
         settings = TransferSettings.of(taps=taps, flip=mirrored is not None)
         task = TransferTask(
@@ -242,7 +243,7 @@ def _heads(
         }
         # The backbone's pass over the pictures is counted once, with the first.
         seconds = time.perf_counter() - begun + (0.0 if found else read)
-        checkpoint = _checkpoint(own.network.eval(), extractor.preprocess, task, transfer)
+        checkpoint = head_checkpoint(own.network.eval(), extractor.preprocess, task, transfer)
         logits = _logits(own.network, held.features)
         measured = _measured(AUTO_TAPS[taps], checkpoint, logits, val.targets, seconds)
         found.append(_out_of_fold(measured, (rows, val), part, task))
@@ -283,9 +284,10 @@ def _logits(network: TransferNetwork, features: NDArray[np.float32]) -> NDArray[
         )
 
 
-def _checkpoint(
+def head_checkpoint(
     network: TransferNetwork, preprocess: Preprocess, task: TransferTask, transfer: Mapping[str, Any]
 ) -> Checkpoint:
+    """The classifier of a network whose head was fitted, with the facts of the fit."""
     images = task.train
     details = {
         "data": images.name,

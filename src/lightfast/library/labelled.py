@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select
 
 from lightfast.base.errors import DataError
+from lightfast.base.randomness import generator
 from lightfast.library.access import files_of
+from lightfast.library.held_out import held_out_assets
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, tags
 
@@ -103,6 +105,24 @@ def labelled_assets(library: Library) -> LabelledAssets:
         sum(number not in files for number in given),
         dict(retired),
     )
+
+
+def undecided_assets(library: Library, count: int, seed: int) -> list[Path]:
+    """Files of at most `count` pictures on which no person has decided anything, drawn by lot; none of the
+    untouched part.
+    """
+    mine = select(tags.c.asset_id).where(tags.c.asset_id == assets.c.id, tags.c.decision_id.isnot(None))
+    with library.store.read() as connection:
+        free = connection.execute(
+            select(assets.c.id)
+            .where(~mine.exists(), assets.c.deleted_at.is_(None), assets.c.unreadable.is_(None))
+            .order_by(assets.c.id)
+        )
+        held = held_out_assets(connection)
+        numbers = [number for number in free.scalars() if number not in held]
+        drawn = generator(seed, "undecided").permutation(len(numbers))[:count]
+        files = _files(library, connection, sorted(numbers[one] for one in drawn))
+    return [files[number] for number in sorted(files)]
 
 
 def require_two_labels(library: Library) -> None:

@@ -24,6 +24,7 @@ from lightfast.data.splits import Splits
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.experiments.auto import AUTO_BUDGET, choose_model
+from lightfast.experiments.few_choice import are_few, choose_few_labels
 from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.transfer import TransferSettings, backbone_of, identifier_of
@@ -40,7 +41,7 @@ from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import run_settings, sizes_of
 from lightfast.train.fit import fit, recipe_of
-from lightfast.train.not_these import why_unlearned
+from lightfast.train.not_these import checked_ruled_out, why_unlearned
 from lightfast.train.recipe import Recipe
 from lightfast.train.transfer import facts_in_words
 
@@ -140,7 +141,8 @@ def prepare_job(
         )
     splits = prepared.splits(options.seed)
     model, recipe, notes = _resolved(model, recipe, config, loaded)
-    aside = why_unlearned(model, config) if splits.ruled_out is not None and model != "auto" else ""
+    said = checked_ruled_out(splits.train, splits.ruled_out) is not None
+    aside = why_unlearned(model, config) if said and model != "auto" else ""
     if aside:
         notes = (*notes, f"what pictures are not is not learned: {aside}")
     return TrainingJob(
@@ -235,6 +237,11 @@ def fit_classifier(job: TrainingJob, options: RunOptions, folder: Path) -> Check
             "model auto measures how fast one machine is, and cannot be shared by several",
             cure="Name a model, e.g. `model=lite0` with `config.mode=full`.",
         )
+    if job.model == "auto" and are_few(job.splits.train, job.splits.val):
+        chosen = choose_few_labels(job.splits.train, job.splits.val, job.train_options.budget, training)
+        # The head has learned the validation pictures, too: what is sure enough is read from these instead.
+        chosen.out_of_fold.save(folder / VAL_PREDICTIONS_FILE)
+        return chosen.checkpoint.replace(taxonomy=as_json(job.train_options.taxonomy))
     if job.model == "auto":
         raw = choose_model(job.splits.train, job.splits.val, job.train_options.budget, training)
     else:
@@ -265,9 +272,10 @@ def write_fit(folder: Path, job: TrainingJob, checkpoint: Checkpoint) -> None:
     write_json(folder / RECIPE_FILE, {"model": checkpoint.model, "config": dict(checkpoint.config), **recipe})
     write_history(folder, checkpoint.history)
     write_margins(folder, job.splits.train, len(checkpoint.history))
-    others = job.splits.ruled_out
+    others = checked_ruled_out(job.splits.train, job.splits.ruled_out)
     write_seen(folder, job.splits.train, job.splits.val, *([] if others is None else [others.images]))
-    write_val_predictions(folder, checkpoint, job.splits.val)
+    if not (folder / VAL_PREDICTIONS_FILE).exists():
+        write_val_predictions(folder, checkpoint, job.splits.val)
     record_evaluation(folder, job.splits.test.version, "train")
 
 

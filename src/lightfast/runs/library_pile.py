@@ -17,10 +17,18 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
-from lightfast.data.lists.not_labels import NOT_LABEL
+from lightfast.data.lists.not_labels import NOT_LABEL, UNLABELLED_PART
 from lightfast.data.splits import split_loaded
+from lightfast.experiments.few_choice import MOST_UNLABELLED
+from lightfast.experiments.few_labels import FEW_LABELS
 from lightfast.library.held_out import held_out_assets, learned_from
-from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_assets, too_few_labels
+from lightfast.library.labelled import (
+    LabelledAsset,
+    LabelledAssets,
+    labelled_assets,
+    too_few_labels,
+    undecided_assets,
+)
 from lightfast.library.ledger import LEDGER_MARGIN, Spent, spent_since_last
 from lightfast.library.library import Library
 from lightfast.runs.fit import TrainOptions
@@ -29,6 +37,8 @@ from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.train.recipe import Recipe
 
+_SHARE, _FEW_SHARE = 0.2, 0.1
+
 
 @dataclass(frozen=True)
 class RetrainOptions:
@@ -36,7 +46,8 @@ class RetrainOptions:
 
     Attributes:
         model, recipe, config, train_options: as `train` takes them.
-        share: of the pictures decided since the last retraining that join the untouched part, 0..1.
+        share: of the pictures decided since the last retraining that join the untouched part, 0..1; None: a
+            fifth; for model "auto" a tenth while so few are decided that each teaches much (`FEW_LABELS`).
         margin: a new model is used where it is not worse by more than this, 0..1 (`ledger.not_worse`).
         promote: use the new model where it is not worse; otherwise it is only kept.
         by: number of the user who wants it, for the audit; None: nobody who is known.
@@ -47,11 +58,17 @@ class RetrainOptions:
     recipe: Recipe | None = None
     config: Mapping[str, Any] | None = None
     train_options: TrainOptions = field(default_factory=TrainOptions)
-    share: float = 0.2
+    share: float | None = None
     margin: float = LEDGER_MARGIN
     promote: bool = True
     by: int | None = None
     order: str = ""
+
+    def share_of(self, pictures: int) -> float:
+        """The share, of so many decided pictures."""
+        if self.share is not None:
+            return self.share
+        return _FEW_SHARE if self.model == "auto" and pictures < FEW_LABELS else _SHARE
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +82,7 @@ class TrainingPile:
         held_new: assets that are newly drawn. They are kept as such (`hold_out`) only once a model was
             trained without them, so that a training which failed draws the same ones again.
         notes: a sentence each.
+        unlabelled: files of undecided pictures, where labels are so few that these help.
     """
 
     labelled: LabelledAssets
@@ -72,6 +90,7 @@ class TrainingPile:
     held: Sequence[LabelledAsset]
     held_new: tuple[int, ...]
     notes: tuple[str, ...]
+    unlabelled: Sequence[Path] = ()
 
     @property
     def ruled_out(self) -> list[tuple[LabelledAsset, str]]:
@@ -100,7 +119,10 @@ def make_pile(library: Library, options: RunOptions, wanted: RetrainOptions) -> 
         raise too_few_labels(len(labelled.pictures))
     fresh = _chosen(library, labelled, options, wanted, held | old)
     judged = [one for one in labelled.pictures if one.asset_id in held | set(fresh)]
-    return TrainingPile(labelled, spent, judged, tuple(fresh), labelled.notes)
+    pile = TrainingPile(labelled, spent, judged, tuple(fresh), labelled.notes)
+    if wanted.model != "auto" or labelled.several or len(pile.rest) >= FEW_LABELS:
+        return pile
+    return replace(pile, unlabelled=undecided_assets(library, MOST_UNLABELLED, options.seed))
 
 
 def _chosen(
@@ -128,9 +150,10 @@ def _chosen(
     free = _far_from(images, np.isin(assets, sorted(known)))
     if not len(free):
         return []
+    share = wanted.share_of(len(labelled.pictures))
     data = replace(prepared.data, train=_own_classes(images.take(free)), val=None, test=None)
     try:
-        part = split_loaded(data, val=0.0, test=wanted.share, seed=options.seed).test
+        part = split_loaded(data, val=0.0, test=share, seed=options.seed).test
     except DataError:
         # Too few new ones to divide: they wait for the next time in the training part, unless nothing was
         # ever held out.
@@ -161,19 +184,19 @@ def _far_from(images: ImageSet, known: NDArray[Any]) -> NDArray[Any]:
 
 
 def write_pile(path: Path, plan: TrainingPile) -> Path:
-    """The table that `train` reads: path, label (or a JSON list of labels), part; and, where people only said
-    what a picture is not, an empty label and that in `not_label`, a row each.
+    """The table that `train` reads: path, label (or a JSON list of labels), part; where people only said what
+    a picture is not, an empty label and that in `not_label`, a row each; unlabelled ones last.
     """
     several, held = plan.labelled.several, {one.asset_id for one in plan.held}
-    ruled_out = plan.ruled_out
-    text = io.StringIO()
+    divided, ruled_out, text = bool(held or plan.unlabelled), plan.ruled_out, io.StringIO()
     rows = csv.writer(text)
-    more = [NOT_LABEL] if ruled_out else []
-    rows.writerow(["path", "labels" if several else "label", *(["split"] if held else []), *more])
+    split, beside = (["split"] if divided else []), ([NOT_LABEL] if ruled_out else [])
+    rows.writerow(["path", "labels" if several else "label", *split, *beside])
     for one in plan.labelled.pictures:
         cell = json.dumps(one.labels, ensure_ascii=False) if several else one.labels[0]
-        part = ["test" if one.asset_id in held else "train"] if held else []
+        part = ["test" if one.asset_id in held else "train"] if divided else []
         rows.writerow([str(one.path), cell, *part, *([""] if ruled_out else [])])
     for one, name in ruled_out:
-        rows.writerow([str(one.path), "", *(["train"] if held else []), name])
+        rows.writerow([str(one.path), "", *(["train"] if divided else []), name])
+    rows.writerows([str(path), "", UNLABELLED_PART, *([""] if ruled_out else [])] for path in plan.unlabelled)
     return write_text(path, text.getvalue())

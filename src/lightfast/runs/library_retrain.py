@@ -107,7 +107,7 @@ def retrain_library(
     has been done.
     """
     wanted = retrain_options or RetrainOptions()
-    if not 0 <= wanted.margin < 1 or not 0 < wanted.share < 1:
+    if not 0 <= wanted.margin < 1 or not 0 < wanted.share_of(0) < 1:
         raise SettingsError("`margin`, `share`", expected="margin in 0..1, share between 0 and 1")
     # The lock of a program that was killed a moment ago may still be there.
     wait = _DYING_SECONDS if wanted.order else 0.0
@@ -129,7 +129,7 @@ def retrain_library(
             config=wanted.config,
             train_options=wanted.train_options,
         )
-        pile = replace(pile, notes=(*pile.notes, *trained.notes))
+        pile = replace(pile, notes=(*pile.notes, *trained.notes, *_honest(trained.checkpoint.details)))
         with tagger_for(str(folder), options) as tagger:
             facts = model_facts(library, str(folder), tagger)
             uses = count_use(library.store, {"run": facts.run, "n": len(pile.held)})
@@ -150,6 +150,18 @@ def _still_in_use(
     if used is None or (before[0] is not None and used.id == before[0].id):
         return before if used is not None else (None, None)
     return used, _read_by(run_of(library, used), pile, options)
+
+
+def _honest(details: Mapping[str, Any]) -> tuple[str, ...]:
+    """The accuracy out of fold, where few labels were all learned from."""
+    found = details.get("out_of_fold")
+    if found is None:
+        return ()
+    low, high = (100 * one for one in found["interval"])
+    return (
+        f"out of fold {100 * found['accuracy']:.1f} % of {found['n']:,} decided pictures are read rightly "
+        f"({low:.1f} to {high:.1f} %); pictures that people were asked about are harder than others",
+    )
 
 
 def _require_undone(library: Library, order: str) -> None:

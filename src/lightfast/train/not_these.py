@@ -55,11 +55,13 @@ class WithRuledOut:
 
 
 def checked_ruled_out(images: ImageSet, ruled_out: RuledOut | None) -> RuledOut | None:
-    """`ruled_out` as a training on `images` can use it: None for none; raises DataError where its pictures or
-    classes are others.
+    """`ruled_out` as a training on `images` can use it, but for rows that rule nothing out: None for none;
+    raises DataError where its pictures or classes are others.
     """
-    if ruled_out is None or not len(ruled_out):
+    if ruled_out is None or not ruled_out.says_something.any():
         return None
+    if not ruled_out.says_something.all():
+        ruled_out = ruled_out.take(np.flatnonzero(ruled_out.says_something))
     got = (ruled_out.images.image_shape, ruled_out.classes.shape[1])
     if images.labels is None or got != (images.image_shape, images.num_classes):
         raise DataError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,11 @@ from lightfast.library.layout_file import SavedLayout, save_layout
 @pytest.fixture
 def mapped(waiting: Running) -> Running:
     """Thirty pictures in two groups of fifteen, of which ten each are the core."""
+    _laid_out(waiting)
+    return waiting
+
+
+def _laid_out(waiting: Running) -> None:
     ids = np.arange(1, 31)
     group, core = (ids - 1) // 15, (ids - 1) % 15 < 10
     facts = {"made_at": "2026-01-01T00:00:00+00:00", "source": "test", "notes": []}
@@ -34,7 +41,6 @@ def mapped(waiting: Running) -> Running:
     places = {"asset_ids": ids, "coordinates": np.stack([group * 4.0, ids % 15], 1).astype(np.float32)}
     laid = {**facts, "method": "pca", "verdict": "", "trust": {}}
     save_layout(waiting.library, "map", SavedLayout(laid, places))
-    return waiting
 
 
 @pytest.fixture
@@ -71,3 +77,35 @@ def test_what_is_in_view_is_labelled_by_keyboard(mapped: Running, cartographer: 
     page.keyboard.press("Enter")
     cartographer.wait_until("document.getElementById('say').textContent.includes('30 pictures labelled')")
     assert len(confirmed(mapped)) == 30
+
+
+def test_groups_are_there_before_the_finer_map_is(waiting: Running, visit: Callable[..., Visitor]):
+    """Two maps are ordered: one that is there in a moment, with the groups, and the finer one behind it."""
+    methods: list[str | None] = []
+    visitor = visit(waiting, "/map")
+    page = visitor.page
+    jobs = iter(range(1, 9))
+
+    def ordered(route: Any) -> None:
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        methods.append(json.loads(route.request.post_data or "{}").get("method"))
+        _laid_out(waiting)
+        job = {"id": next(jobs), "kind": "map", "state": "running"}
+        route.fulfill(status=202, content_type="application/json", body=json.dumps(job))
+
+    def followed(route: Any) -> None:
+        number = int(route.request.url.split("/")[-2])
+        job = {"id": number, "kind": "map", "state": "running" if number == 3 else "done"}
+        said = f"event: job\ndata: {json.dumps(job)}\n\n"
+        route.fulfill(status=200, content_type="text/event-stream", body=said)
+
+    page.route("**/api/map", ordered)
+    page.route("**/api/clusters", ordered)
+    page.route("**/api/jobs/*/events", followed)
+    page.get_by_role("button", name="Group the pictures").click()
+    page.wait_for_selector(".map-list button")
+    assert methods[:2] == [None, "pca"]
+    visitor.wait_until("document.querySelectorAll('#running .job').length === 1")
+    assert methods == [None, "pca", "tsne"]

@@ -178,6 +178,9 @@ def test_an_empty_queue_says_what_to_do(empty: Running, visit: Callable[..., Vis
     visitor = visit(empty, "/review")
     visitor.page.wait_for_selector("#nothing:not([hidden])")
     assert "Nothing waits for you" in visitor.text("#nothing")
+    for other in (".question", "#near-part", ".names", "[data-act=confirm]", "[data-act=skip]"):
+        assert not visitor.page.locator(other).is_visible(), other
+    assert visitor.page.locator("[data-act=undo]").is_visible()
 
 
 @pytest.fixture

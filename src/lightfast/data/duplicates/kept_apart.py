@@ -1,4 +1,4 @@
-"""Pictures known only for what they are not, beside the splits: never a copy of what is tested on."""
+"""Pictures without a label, beside the splits: never a copy of what is tested on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def with_ruled_out(splits: Splits, loaded: LoadedData) -> Splits:
     if held and len(apart):
         apart = _without_near(apart, held, loaded)
     lost = len(ruled_out) - len(apart)
-    said = f"{lost:,} picture(s) known only for what they are not are also in the val or test part: left out"
+    said = f"{lost:,} picture(s) without a label are also in the val or test part: left out"
     notes = (*splits.notes, *[said] * (lost > 0))
     return dataclasses.replace(splits, ruled_out=apart if len(apart) else None, notes=notes)
 

@@ -15,7 +15,7 @@ from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
-from lightfast.data.lists.not_labels import divided_rows, with_not_labels
+from lightfast.data.lists.not_labels import UNLABELLED_PART, divided_rows, with_not_labels
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
 from lightfast.data.lists.table_paths import ManifestRow, located, may_be_there
 from lightfast.data.sources.folder import file_kind
@@ -31,14 +31,14 @@ def load_manifest(
 ) -> LoadedData:
     """Every picture that the table names; paths are relative to the table's folder, and may be addresses
     (`s3://…`); labels are texts. A row without a label that fills the column `not_label` says only what its
-    picture is not (`LoadedData.ruled_out`).
+    picture is not, and one whose `split` is "unlabelled" that there is the picture (`LoadedData.ruled_out`).
 
     Raises DataError for: a missing column (the columns found are said), an empty path or label (the row is
     said), one class, one picture, classes spelled alike, a file named twice with different labels or parts,
     nothing readable. A picture file that is missing or broken goes to `unreadable`.
     """
     table = load_table(path)
-    rows = table_rows(table, _path_column(table), path.parent)
+    rows = table_rows(table, _path_column(table), path.parent, unlabelled=True)
     target, resolver = target or ImageSpec(), resolver or SourceResolver(report)
     table, rows, others = divided_rows(table, rows)
     loaded = load_rows(path.stem, table, rows, target, resolver)
@@ -73,12 +73,18 @@ def _located(
 
 
 def table_rows(
-    table: PictureTable, column: str, base: Path, part: str | None = None, prefix: str = ""
+    table: PictureTable,
+    column: str,
+    base: Path,
+    part: str | None = None,
+    prefix: str = "",
+    *,
+    unlabelled: bool = False,
 ) -> list[ManifestRow]:
     """The rows of a table whose paths stand in `column`, relative to `base`; their part is `part`, or what
     the column `split` says.
 
-    `prefix` comes before the paths in the ids.
+    `prefix` comes before the paths in the ids. `unlabelled`: that may be a part, too.
     """
     if column not in table.columns:
         raise DataError(
@@ -98,7 +104,9 @@ def table_rows(
             )
         if name != name.strip() and not file_kind(base / name):
             name = name.strip()
-        said = part or _part(cell_text(cells.get("split")), table.where)
+        split = cell_text(cells.get("split"))
+        free = unlabelled and split.strip() == UNLABELLED_PART
+        said = UNLABELLED_PART if free else part or _part(split, table.where)
         rows.append(ManifestRow(name, base, said, prefix + name))
     return rows
 

@@ -5,7 +5,7 @@ import { jobCard } from "./live.js";
 // @ts-ignore  served from the report's own scripts
 import { PictureMap } from "./picture_map.js";
 import { fixed } from "./numbers.js";
-import { on, part, sayFailed } from "./say.js";
+import { on, part, say, sayFailed } from "./say.js";
 
 class LibraryMap extends /** @type {new (root: HTMLElement, data: any) => any} */ (PictureMap) {
   /** A group, with its name to accept. @param {number} number */
@@ -110,7 +110,7 @@ async function look() {
   } catch (error) {
     if (/** @type {any} */ (error).status !== 404) throw error;
     // Grouped, but the page was left before they were laid out.
-    if (grouped) return order(["/api/map"]);
+    if (grouped) return order(MAPS);
     part("nothing").hidden = false;
   }
 }
@@ -130,16 +130,30 @@ function listen(map) {
   undoByKey(() => relabel(map));
 }
 
-/** Order one job after the other: the first gives the pictures their features, which the second one finds. @param {string[]} paths */
-async function order([path, ...others]) {
-  const job = await post(path);
+/** @typedef {[string, {method?: string}?]} Step */
+/** A map in a moment, and the one that takes minutes. @type {Step[]} */
+const MAPS = [["/api/map", { method: "pca" }], ["/api/map", { method: "tsne" }]];
+
+/** Order one job after the other: the first gives the pictures their features, which the others find. What is there is shown. @param {Step[]} steps */
+async function order([[path, body], ...others]) {
+  const job = await post(path, body);
   part("nothing").hidden = true;
-  part("running").replaceChildren(jobCard(job, (last) => {
-    if (last.state !== "done") part("nothing").hidden = false;
-    else if (others.length) order(others).catch(sayFailed);
-    else look().then(() => part("running").replaceChildren(), sayFailed);
+  part("running").replaceChildren(jobCard(job, async (last) => {
+    const shown = !part("map").hidden;
+    if (last.state !== "done") return (part("nothing").hidden = shown);
+    part("running").replaceChildren();
+    if (shown) return renew();
+    if (path === "/api/map") await look().catch(sayFailed);
+    if (others.length) await order(others).catch(sayFailed);
   }));
 }
 
-on("make", "click", () => order(["/api/clusters", "/api/map"]));
+// Whoever has chosen pictures, or is typing their name, goes on with the map that stands.
+function renew() {
+  const busy = !(/** @type {HTMLElement} */ (document.querySelector(".map-chosen")).hidden);
+  if (busy) say("The map is laid out more finely.", { act: "Show it", then: () => location.reload() });
+  else location.reload();
+}
+
+on("make", "click", () => order([["/api/clusters"], ...MAPS]));
 look().catch(sayFailed);

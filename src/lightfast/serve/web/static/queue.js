@@ -41,6 +41,7 @@ export class Queue {
     this.empty = false;
     /** Acts go one after the other, in the order of the hand. */
     this.chain = Promise.resolve();
+    this.going = { acts: 0 };
     this.filling = /** @type {Promise<void> | null} */ (null);
   }
 
@@ -161,10 +162,12 @@ export class Queue {
     for (const id of ids) this.held.delete(id);
   }
 
-  /** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
+  /** What waits for nothing is sent at once: before the page draws the next picture, not behind that. @template T @param {() => Promise<T>} step @returns {Promise<T>} */
   next(step) {
-    const result = this.chain.then(step);
-    this.chain = result.then(() => {}, () => {});
+    const { going } = this;
+    const result = going.acts++ ? this.chain.then(step) : step();
+    const ended = () => { going.acts--; };
+    this.chain = result.then(ended, ended);
     return result;
   }
 

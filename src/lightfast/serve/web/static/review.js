@@ -44,8 +44,8 @@ class Review {
 
   // What this page has in hand is leased to this person, and comes first again.
   async restart() {
-    const { decided, times, done, undone, chain } = this.queue;
-    this.queue = Object.assign(this.newQueue(), { decided, times, done, undone, chain });
+    const { decided, times, done, undone, chain, going } = this.queue;
+    this.queue = Object.assign(this.newQueue(), { decided, times, done, undone, chain, going });
     for (const [id, on] of [["show-one", !this.many], ["show-many", this.many]]) part(/** @type {string} */ (id)).setAttribute("aria-pressed", String(on));
     part("stage").classList.toggle("many", this.many);
     part("hint").hidden = !this.many;
@@ -78,6 +78,7 @@ class Review {
     part("one").hidden = this.many || !some;
     part("cells").hidden = !this.many || !some;
     part("nothing").hidden = some || !this.queue.empty;
+    part("asked").classList.toggle("idle", !part("nothing").hidden);
     this.asked();
     this.paced();
     if (!some && !this.queue.empty) this.queue.fill().then(() => this.show(), sayFailed);

@@ -44,12 +44,7 @@ class PrincipalFeatures:
         """
         features = _checked(features)
         scale = FeatureScale.of(features)
-        moments = np.zeros((features.shape[1],) * 2)
-        for start in range(0, len(features), _BLOCK):
-            rows = scale(features[start : start + _BLOCK])
-            moments += rows.T @ rows
-        variances, axes = np.linalg.eigh(moments / len(features))
-        variances, axes = np.maximum(variances[::-1], 0), axes[:, ::-1]
+        variances, axes = _axes(features, scale)
         total = np.cumsum(variances)
         count = int(np.searchsorted(total, kept * total[-1])) + 1 if total[-1] > 0 else 1
         stretch = 1 / np.sqrt(variances[:count] + _FLOOR)
@@ -69,6 +64,26 @@ class PrincipalFeatures:
     def folded(self, solution: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(weight (K, D), bias (K,)) on the features as they were, of a solution (R + 1, K) on `values`."""
         return self.scale.folded(np.vstack([self.axes @ solution[:-1], solution[-1:]]))
+
+
+def _axes(
+    features: NDArray[np.float32], scale: FeatureScale
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(variances (R,), the largest first; axes (D, R) of length 1), of standardised features; of fewer rows
+    than columns by their products, of which there are fewer.
+    """
+    if len(features) < features.shape[1]:
+        rows = scale(features)
+        variances, sides = np.linalg.eigh((rows @ rows.T).astype(np.float64) / len(rows))
+        variances, sides = np.maximum(variances[::-1], 0), sides[:, ::-1]
+        lengths = np.sqrt(np.maximum(variances * len(rows), 1e-12))
+        return variances, (rows.T @ sides) / lengths
+    moments = np.zeros((features.shape[1],) * 2)
+    for start in range(0, len(features), _BLOCK):
+        rows = scale(features[start : start + _BLOCK])
+        moments += rows.T @ rows
+    variances, axes = np.linalg.eigh(moments / len(features))
+    return np.maximum(variances[::-1], 0), axes[:, ::-1]
 
 
 def _checked(features: NDArray[np.float32]) -> NDArray[np.float32]:
