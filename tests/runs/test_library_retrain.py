@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import multiprocessing
 import threading
@@ -11,68 +10,41 @@ from pathlib import Path
 
 import pytest
 from fixtures.databases import database, library, postgres_server
+from fixtures.retraining import filled, on_sqlite, pile_rows, retrained
 from house.test_imports import loaded_by
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.base.errors import CheckpointError, DataError, UnknownName
-from lightfast.evaluate.predictions import Predictions
 from lightfast.library.audit_log import AuditFilter, read_audit
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.exclusive import exclusively
-from lightfast.library.held_out import held_out_assets, hold_out
+from lightfast.library.held_out import held_out_assets
 from lightfast.library.job_progress import JobProgress
-from lightfast.library.label_numbers import label_numbers
-from lightfast.library.labelled import labelled_assets, require_two_labels, undecided_assets
+from lightfast.library.labelled import require_two_labels
 from lightfast.library.ledger import answer_to, read_ledger, verdict_of
 from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.promote import list_models, promote_model, rollback_model
 from lightfast.library.remove import retire_label
-from lightfast.library.undo import undo
 from lightfast.library.users import user_number
-from lightfast.models.load import load_checkpoint
 from lightfast.runs import library_retrain
-from lightfast.runs.folder import PILE_FILE, VAL_PREDICTIONS_FILE
-from lightfast.runs.library_pile import RetrainOptions, make_pile
-from lightfast.runs.library_retrain import RetrainResult, retrain_library
+from lightfast.runs.library_pile import RetrainOptions
+from lightfast.runs.library_retrain import retrain_library
 from lightfast.runs.library_tag import promoted_run, tag_library
 from lightfast.runs.options import RunOptions
 from lightfast.statistics.intervals import Interval
-from lightfast.train.recipe import Recipe
 
-__all__ = ["database", "library", "postgres_server"]
-_QUICK = Recipe.of(epochs=3, batch_size=8, learning_rate=1e-2)
+__all__ = ["database", "filled", "library", "postgres_server"]
 pytestmark = pytest.mark.timeout(120)
-# What does not depend on the database is shown on one.
-on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
-
-def _retrain(held: Library, **more: object) -> RetrainResult:
-    wanted = RetrainOptions("mlp", _QUICK, **more)  # pyright: ignore[reportArgumentType]
-    return retrain_library(held, RunOptions(), wanted)
-
-
-def _pile(held: Library, result: RetrainResult) -> dict[str, tuple[str, str]]:
-    with (held.folder / result.run / PILE_FILE).open(encoding="utf-8") as stream:
-        return {Path(row["path"]).stem: (row["label"], row["split"]) for row in csv.DictReader(stream)}
-
-
-@pytest.fixture
-def filled(library: Library, tmp_path: Path) -> Library:
-    """40 pictures, of which people decided 30."""
-    add_greys(library, tmp_path / "greys", 40)
-    confirm(library, numbers_of(library)[:30], truth_of(library))
-    return library
 
 
 def test_from_decisions_to_a_model_in_use_to_tags(filled: Library):
-    first = _retrain(filled, by=filled.store.act(lambda connection: user_number(connection, "ada")))
+    first = retrained(filled, by=filled.store.act(lambda connection: user_number(connection, "ada")))
     assert (first.verdict, first.promoted, first.before) == ("first", True, None)
     with filled.store.read() as connection:
         (line,) = read_audit(connection, AuditFilter(kind="model"))[0]
     assert (line.person, line.act, line.detail) == ("ada", "model promoted", {"model_id": first.model_id})
     assert (first.decisions, first.minutes, first.held_out) == (30, 1.0, 6)
     assert first.trained == 24
-    assert list(_pile(filled, first).values()).count(("bright", "test")) == 3
+    assert list(pile_rows(filled, first).values()).count(("bright", "test")) == 3
     assert promoted_run(filled) == str(filled.folder / first.run)
     said = tag_library(filled, promoted_run(filled), RunOptions())
     assert (said.seen, said.decided, said.model_id) == (40, 30, first.model_id)
@@ -80,10 +52,10 @@ def test_from_decisions_to_a_model_in_use_to_tags(filled: Library):
 
 @on_sqlite
 def test_the_untouched_part_is_never_trained_on_and_grows_by_new_pictures_only(filled: Library):
-    first = _pile(filled, _retrain(filled))
+    first = pile_rows(filled, retrained(filled))
     confirm(filled, numbers_of(filled)[30:], truth_of(filled))
-    result = _retrain(filled)
-    second = _pile(filled, result)
+    result = retrained(filled)
+    second = pile_rows(filled, result)
     held = {name for name, (_, part) in first.items() if part == "test"}
     assert {name for name, (_, part) in second.items() if part == "test"} >= held
     joined = {name for name, (_, part) in second.items() if part == "test"} - held
@@ -97,20 +69,20 @@ def test_the_untouched_part_grows_though_the_new_pictures_lack_a_label(filled: L
     truth = truth_of(filled)
     rest = numbers_of(filled)[30:]
     confirm(filled, rest[:5], {**truth, rest[0]: "grey", rest[1]: "grey"})
-    _retrain(filled)
+    retrained(filled)
     # No grey one among these: three bright, two dark.
     confirm(filled, rest[5:], truth)
-    assert _retrain(filled).held_out_new == 2
+    assert retrained(filled).held_out_new == 2
 
 
 def test_the_ledger_tells_cost_gain_and_verdict_and_only_what_is_not_worse_is_used(filled: Library):
-    first = _retrain(filled)
+    first = retrained(filled)
     # The same decisions turned round: what is learned is as wrong as can be.
     turned = {number: "dark" if name == "bright" else "bright" for number, name in truth_of(filled).items()}
     with filled.store.read() as connection:
         held = held_out_assets(connection)
     confirm(filled, [one for one in numbers_of(filled)[:30] if one not in held], turned)
-    second = _retrain(filled)
+    second = retrained(filled)
     assert second.test is not None
     assert (second.test.before_accuracy, second.test.after_accuracy) == (1.0, 0.0)
     assert (second.verdict, second.promoted) == ("worse", False)
@@ -137,10 +109,10 @@ def _meanwhile(monkeypatch: pytest.MonkeyPatch, before: str, act: Callable[[], o
 def test_what_is_promoted_while_a_model_is_trained_is_what_it_is_compared_with(
     filled: Library, monkeypatch: pytest.MonkeyPatch
 ):
-    first = _retrain(filled)
-    second = _retrain(filled, promote=False)
+    first = retrained(filled)
+    second = retrained(filled, promote=False)
     _meanwhile(monkeypatch, "train_run", lambda: promote_model(filled.store, second.model))
-    third = _retrain(filled, margin=0.99)
+    third = retrained(filled, margin=0.99)
     assert (third.before, third.promoted) == (second.model, True)
     assert second.model in third.reason
     entry = read_ledger(filled.store)[-1]
@@ -150,10 +122,10 @@ def test_what_is_promoted_while_a_model_is_trained_is_what_it_is_compared_with(
 
 
 def test_what_is_promoted_after_the_comparison_stays_in_use(filled: Library, monkeypatch: pytest.MonkeyPatch):
-    _retrain(filled)
-    second = _retrain(filled, promote=False)
+    retrained(filled)
+    second = retrained(filled, promote=False)
     _meanwhile(monkeypatch, "_judged", lambda: promote_model(filled.store, second.model))
-    third = _retrain(filled, margin=0.99)
+    third = retrained(filled, margin=0.99)
     assert not third.promoted
     assert "another model was taken into use" in third.reason
     assert [one.name for one in list_models(filled.store) if one.in_use] == [second.model]
@@ -161,8 +133,8 @@ def test_what_is_promoted_after_the_comparison_stays_in_use(filled: Library, mon
 
 @on_sqlite
 def test_not_promoted_as_asked_then_promoted_by_hand_then_taken_back(filled: Library):
-    first = _retrain(filled)
-    second = _retrain(filled, promote=False, margin=0.9)
+    first = retrained(filled)
+    second = retrained(filled, promote=False, margin=0.9)
     assert (second.promoted, second.reason[:22]) == (False, "not promoted, as asked")
     assert promote_model(filled.store, second.model).in_use
     assert rollback_model(filled.store).name == first.model
@@ -172,83 +144,10 @@ def test_not_promoted_as_asked_then_promoted_by_hand_then_taken_back(filled: Lib
 
 
 @on_sqlite
-def test_not_a_carrot_reaches_the_next_model(filled: Library):
-    """Pictures of which people only said what they are not teach that much."""
-    dark = [number for number in numbers_of(filled)[30:] if truth_of(filled)[number] == "dark"]
-    with filled.store.read() as connection:
-        bright = label_numbers(connection, ["bright"])["bright"]
-    decide(filled.store, 1, [ReviewAct(number, "reject", bright) for number in dark])
-    result = _retrain(filled)
-    checkpoint = load_checkpoint(filled.folder / result.run / "checkpoint")
-    assert checkpoint.details["ruled_out"]["pictures"] == len(dark) == 5
-    with (filled.folder / result.run / PILE_FILE).open(encoding="utf-8") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["not_label"]]
-    assert {(row["label"], row["split"], row["not_label"]) for row in rows} == {("", "train", "bright")}
-    assert sorted(int(Path(row["path"]).stem) for row in rows) == [30, 32, 34, 36, 38]
-    assert result.trained == 24
-
-
-@on_sqlite
-def test_what_a_picture_is_not_is_left_out_where_pictures_have_several_labels(filled: Library):
-    one, *_, last = numbers_of(filled)
-    confirm(filled, [one], {one: "grey"})
-    with filled.store.read() as connection:
-        bright = label_numbers(connection, ["bright"])["bright"]
-    decide(filled.store, 1, [ReviewAct(last, "reject", bright)])
-    pile = make_pile(filled, RunOptions(), RetrainOptions())
-    assert (pile.labelled.several, pile.ruled_out) == (True, [])
-    assert any("does not learn" in note for note in pile.notes)
-
-
-@on_sqlite
-def test_a_rejected_label_is_never_a_training_label(filled: Library):
-    """The picture does not teach "dark" any more, but that it is not dark."""
-    with filled.store.read() as connection:
-        held = held_out_assets(connection)
-    assert not held
-    one = numbers_of(filled)[0]
-    decide(filled.store, 1, [ReviewAct(one, "reject", 2)])
-    pile = _pile(filled, result := _retrain(filled))
-    assert pile["000"] == ("", "train")
-    assert "1 pictures are known only for what they are not" in " ".join(result.notes)
-    undo(filled.store, 1)
-    assert _pile(filled, _retrain(filled))["000"][0] == "dark"
-
-
-@on_sqlite
-def test_copies_stand_on_one_side(library: Library, tmp_path: Path):
-    add_greys(library, tmp_path / "greys", 30)
-    truth = truth_of(library)
-    confirm(library, numbers_of(library), truth)
-    first = _pile(library, _retrain(library))
-    held = next(name for name, (_, part) in first.items() if part == "test")
-    # The same pixels in another file: a new picture by its bytes.
-    source = tmp_path / "greys" / f"{held}.png"
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / f"{900 + int(held) % 2}.bmp").write_bytes(_as_bmp(source))
-    from lightfast.library.add import add_pictures
-
-    add_pictures(library, [str(tmp_path / "more")])
-    confirm(library, numbers_of(library)[-1:], truth_of(library))
-    result = _retrain(library)
-    assert any("also in the test part" in note for note in result.notes)
-
-
-def _as_bmp(path: Path) -> bytes:
-    import io
-
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.open(path).save(stream, "BMP")
-    return stream.getvalue()
-
-
-@on_sqlite
 def test_too_few_decisions_are_said(library: Library, tmp_path: Path):
     add_greys(library, tmp_path / "greys", 4)
     with pytest.raises(DataError, match="too little is decided"):
-        _retrain(library)
+        retrained(library)
 
 
 def test_too_few_labels_are_said_before_anything_is_loaded_to_train(tmp_path: Path):
@@ -279,7 +178,7 @@ def test_a_second_retraining_at_once_is_refused_and_a_killed_one_holds_nothing_u
     while not (filled.folder / "held").exists():
         process.join(0.05)
     with pytest.raises(DataError, match="another retrain of this library is running"):
-        _retrain(filled)
+        retrained(filled)
     process.kill()
     process.join()
     with exclusively(filled, "retrain"):
@@ -300,10 +199,10 @@ def _hold(folder: Path) -> None:
 def test_a_model_whose_run_is_gone_is_said_before_anything_is_trained(filled: Library):
     import shutil
 
-    first = _retrain(filled)
+    first = retrained(filled)
     shutil.rmtree(filled.folder / first.run)
     with pytest.raises(CheckpointError):
-        _retrain(filled)
+        retrained(filled)
     assert len(read_ledger(filled.store)) == 1
 
 
@@ -314,36 +213,7 @@ def test_a_training_that_failed_holds_nothing_out(filled: Library):
             retrain_library(filled, RunOptions(), RetrainOptions("no-such-model"))
     with filled.store.read() as connection:
         assert held_out_assets(connection) == set()
-    assert _retrain(filled).held_out_new == 6
-
-
-@on_sqlite
-def test_several_labels_on_one_picture_are_said(filled: Library):
-    number = numbers_of(filled)[0]
-    confirm(filled, [number], {number: "odd"})
-    notes = labelled_assets(filled).notes
-    assert any("1 of 30 pictures have several labels" in note for note in notes)
-
-
-def test_labels_that_left_the_taxonomy_are_kept_and_said(tmp_path: Path):
-    from sqlalchemy import select, update
-
-    from lightfast.library.schema import labels, tags
-    from lightfast.library.store import now
-
-    held = create_library(tmp_path / "library")
-    add_greys(held, tmp_path / "greys", 32)
-    said = truth_of(held)
-    odd = numbers_of(held)[-1]
-    confirm(held, numbers_of(held)[:-1], said)
-    confirm(held, [odd], {odd: "grey"})
-    with held.store.write() as connection:
-        connection.execute(update(labels).where(labels.c.name == "grey").values(retired_at=now()))
-    result = _retrain(held)
-    assert any("'grey' is no longer in the taxonomy; 1 tags" in note for note in result.notes)
-    with held.store.read() as connection:
-        assert connection.execute(select(tags.c.state).where(tags.c.asset_id == odd)).scalar() == "confirmed"
-    held.close()
+    assert retrained(filled).held_out_new == 6
 
 
 @pytest.mark.parametrize(
@@ -369,11 +239,11 @@ def test_what_was_ordered_is_done_once_however_often_it_is_begun(filled: Library
     with monkeypatch.context() as patch:
         patch.setattr(library_retrain, "count_use", killed)
         with pytest.raises(KeyboardInterrupt):
-            _retrain(filled, order="job 1")
+            retrained(filled, order="job 1")
     assert (read_ledger(filled.store), list_models(filled.store)) == ((), ())
     with filled.store.read() as connection:
         assert not held_out_assets(connection)
-    first = _retrain(filled, order="job 1")
+    first = retrained(filled, order="job 1")
     assert first.model == "retrain-0001"
     assert [path.name for path in sorted(filled.runs.glob("retrain-*"))] == ["retrain-0001"]
     with filled.store.read() as connection:
@@ -388,7 +258,7 @@ def test_what_was_ordered_is_done_once_however_often_it_is_begun(filled: Library
 def test_a_job_that_ended_unsaid_is_answered_from_the_ledger(filled: Library, monkeypatch):
     from lightfast.runs import library_kinds, library_retrain
 
-    trained = _retrain(filled, order="7")
+    trained = retrained(filled, order="7")
     monkeypatch.setattr(library_retrain, "retrain_library", None)
     report = JobProgress(filled, "7", "worker", logging.getLogger("quiet"))
     found = library_kinds._retrain(filled, library_kinds.RetrainArguments(), report, None)
@@ -400,7 +270,7 @@ def test_an_order_that_is_done_while_its_lock_is_waited_for_is_not_trained_over(
     from lightfast.runs import library_kinds
 
     report = JobProgress(filled, "7", "worker", logging.getLogger("quiet"))
-    trained = _retrain(filled, order="7")
+    trained = retrained(filled, order="7")
     weights = {path: path.stat().st_mtime_ns for path in (filled.folder / trained.run).rglob("*")}
     # It was not in the ledger yet when the second worker looked, before it got the lock.
     monkeypatch.setattr(library_kinds, "answer_to", lambda *_: None)
@@ -427,29 +297,3 @@ def test_a_lock_that_is_let_go_of_meanwhile_is_waited_for(library: Library):
     with exclusively(library, "retrain", 60):
         assert enough.is_set()
     holder.join()
-
-
-@on_sqlite
-def test_few_labels_all_teach_beside_pictures_without_one(filled: Library):
-    result = retrain_library(filled, RunOptions(image_size=(72, 72)), RetrainOptions("auto"))
-    pile = _pile(filled, result)
-    parts = [part for _, part in pile.values()]
-    assert (parts.count("test"), parts.count("train"), parts.count("unlabelled")) == (4, 26, 10)
-    with filled.store.read() as connection:
-        held = held_out_assets(connection)
-    assert {name for name, (_, part) in pile.items() if part == "unlabelled"}.isdisjoint(
-        {one.path.stem for one in labelled_assets(filled).pictures}
-    )
-    assert len(held) == 4
-    said = Predictions.load(filled.folder / result.run / VAL_PREDICTIONS_FILE)
-    assert len(said) == 26
-    assert any(note.startswith("out of fold ") for note in result.notes)
-
-
-@on_sqlite
-def test_undecided_pictures_are_not_those_of_the_untouched_part(filled: Library):
-    numbers = numbers_of(filled)
-    hold_out(filled.store, numbers[30:35])
-    held = {path.stem for path in undecided_assets(filled, 100, 0)}
-    assert len(held) == 5
-    assert len(undecided_assets(filled, 3, 0)) == 3
