@@ -57,7 +57,7 @@ class RuledOut:
     @property
     def says_something(self) -> NDArray[np.bool_]:
         """bool (M,): the rows that rule out a class."""
-        return self.classes.any(axis=1)
+        return np.asarray(self.classes.any(axis=1), dtype=np.bool_)
 
     def take(self, rows: NDArray[np.integer] | Sequence[int]) -> Self:
         """The pictures at `rows`, in that order."""
