@@ -62,7 +62,7 @@ def test_a_block_that_never_finds_memory_is_one_line_and_what_was_finished_stays
 
 def test_an_object_store_without_room_is_one_line(cluster):
     with pytest.raises(
-        ClusterError, match=r"^cuts 2: .*no room for 60 MB.* the same command goes on"
+        ClusterError, match=r"^cuts: number 2: no room for 60 MB.* the same command goes on"
     ) as said:
         cluster.executor(store_full, [(number,) for number in range(3)], label="cuts", jobs=1)
     assert "\n" not in str(said.value)

@@ -70,7 +70,7 @@ class RayTagging:
         held = ray.put(tagger)
         remote = ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(_tag_block)
         kept = KeptBlocks.of(self.keep, tagger, damaged, hashed=hashed)
-        under_way = deque[Sequence[Entry]]()
+        under_way, loaded = deque[Sequence[Entry]](), set[int]()
 
         def blocks() -> Iterator[Sequence[Entry]]:
             source = iter(entries)
@@ -80,6 +80,8 @@ class RayTagging:
 
         def begin(block: Sequence[Entry]) -> Any:
             known = kept.load(block)
+            if known is not None:
+                loaded.add(id(block))
             # In a list the reference stays one: each process asks for the model once.
             return remote.remote([held], block, damaged, hashed) if known is None else known
 
@@ -91,7 +93,12 @@ class RayTagging:
             ahead=_AHEAD * max(1, cluster_cores()),
             what="block",
         ):
-            kept.save(under_way.popleft(), found)
+            block = under_way.popleft()
+            if id(block) in loaded:
+                # What stands there already is not written again.
+                loaded.remove(id(block))
+            else:
+                kept.save(block, found)
             yield found
 
     def clear(self) -> None:
@@ -127,15 +134,13 @@ def _together(batches: Sequence[Tagged], tagger: Tagger) -> Tagged:
     if not batches:
         none = np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
         return Tagged((), none, seen=tagger.seen_among(()))
-    remarks = Counter[str]()
-    for one in batches:
-        remarks.update(one.remarks)
     seen = [one.seen for one in batches if one.seen is not None]
+    chained = itertools.chain.from_iterable
     return Tagged(
-        tuple(entry for one in batches for entry in one.entries),
+        tuple(chained(one.entries for one in batches)),
         np.concatenate([one.probs for one in batches]),
-        tuple(lost for one in batches for lost in one.unreadable),
-        remarks,
+        tuple(chained(one.unreadable for one in batches)),
+        sum((Counter(one.remarks) for one in batches), Counter[str]()),
         np.concatenate(seen) if seen else None,
-        tuple(digest for one in batches for digest in one.hashes),
+        tuple(chained(one.hashes for one in batches)),
     )

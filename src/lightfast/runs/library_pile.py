@@ -187,16 +187,22 @@ def write_pile(path: Path, plan: TrainingPile) -> Path:
     """The table that `train` reads: path, label (or a JSON list of labels), part; where people only said what
     a picture is not, an empty label and that in `not_label`, a row each; unlabelled ones last.
     """
-    several, held = plan.labelled.several, {one.asset_id for one in plan.held}
-    divided, ruled_out, text = bool(held or plan.unlabelled), plan.ruled_out, io.StringIO()
-    rows = csv.writer(text)
-    split, beside = (["split"] if divided else []), ([NOT_LABEL] if ruled_out else [])
-    rows.writerow(["path", "labels" if several else "label", *split, *beside])
+    held, ruled_out = {one.asset_id for one in plan.held}, plan.ruled_out
+    label = "labels" if plan.labelled.several else "label"
+    columns = ["path", label]
+    if held or plan.unlabelled:
+        columns.append("split")
+    if ruled_out:
+        columns.append(NOT_LABEL)
+    text = io.StringIO()
+    rows = csv.DictWriter(text, columns, extrasaction="ignore")
+    rows.writeheader()
     for one in plan.labelled.pictures:
-        cell = json.dumps(one.labels, ensure_ascii=False) if several else one.labels[0]
-        part = ["test" if one.asset_id in held else "train"] if divided else []
-        rows.writerow([str(one.path), cell, *part, *([""] if ruled_out else [])])
+        cell = json.dumps(one.labels, ensure_ascii=False) if plan.labelled.several else one.labels[0]
+        part = "test" if one.asset_id in held else "train"
+        rows.writerow({"path": str(one.path), label: cell, "split": part})
     for one, name in ruled_out:
-        rows.writerow([str(one.path), "", *(["train"] if divided else []), name])
-    rows.writerows([str(path), "", UNLABELLED_PART, *([""] if ruled_out else [])] for path in plan.unlabelled)
+        rows.writerow({"path": str(one.path), "split": "train", NOT_LABEL: name})
+    for file in plan.unlabelled:
+        rows.writerow({"path": str(file), "split": UNLABELLED_PART})
     return write_text(path, text.getvalue())
