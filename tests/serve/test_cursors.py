@@ -83,7 +83,7 @@ def refuse(path: Path) -> bytes:
 
 
 def test_the_processes_of_a_library_that_cannot_be_written_share_a_secret(library: Library):
-    # In the place of a file system that is mounted for reading, also for another process: no file can be there.
+    # In place of a file system that is mounted read-only, also for another process: no file can stand there.
     (library.folder / SECRET_FILE).mkdir()
     own = library_secret(library.folder)
     made = WorkerApp(library.folder, ServeSettings(port=0, work=False), own)
