@@ -195,6 +195,18 @@ def test_an_explanation_knows_the_own_words_alone(shop: tuple[httpx.Client, list
     assert answer.json()["cure"] == "Known: Banane."
 
 
+def test_an_explanation_names_no_class_of_the_model_that_is_not_the_clients(
+    served: Running, shop: tuple[httpx.Client, list[int]]
+):
+    client, ids = shop
+    with served.library.store.write() as connection:
+        own = connection.execute(insert(labels).values(name="e").returning(labels.c.id)).scalar_one()
+        connection.execute(insert(labels).values(name="Durian", client="shop", same_as_id=own))
+    answer = client.get(f"/api/explain/{ids[0]}", params={"label": "Durian"})
+    assert answer.status_code == 404
+    assert answer.json()["cure"] == "Known: Banane."
+
+
 def test_a_client_has_viewers_alone(served: Running):
     account = {"name": "eve", "password": "correct horse battery", "role": "admin", "client": "shop"}
     with served.client() as owner:

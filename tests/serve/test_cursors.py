@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import stat
 from collections.abc import Callable, Sequence
+from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
@@ -16,6 +18,7 @@ from serve.conftest import Running, running, upload
 from lightfast.library.library import Library, open_library
 from lightfast.library.secret import SECRET_FILE, library_secret
 from lightfast.serve.settings import ServeSettings
+from lightfast.serve.workers import WorkerApp
 
 
 @pytest.fixture
@@ -55,12 +58,43 @@ def test_a_cursor_holds_after_a_restart_and_in_another_process(library: Library)
 
 
 def test_the_secret_is_for_the_owners_eyes_and_made_once(library: Library):
-    first = library_secret(library)
+    first = library_secret(library.folder)
     path = library.folder / SECRET_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert (len(first), library_secret(library)) == (32, first)
+    assert (len(first), library_secret(library.folder)) == (32, first)
     path.write_bytes(b"")
-    assert library_secret(library) not in (b"", first)
+    assert library_secret(library.folder) not in (b"", first)
+
+
+def test_a_secret_that_cannot_be_read_is_somebody_elses_and_stays(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+):
+    first, path = library_secret(library.folder), library.folder / SECRET_FILE
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refuse)
+        own = library_secret(library.folder)
+    assert own != first
+    assert path.read_bytes() == first
+
+
+def refuse(path: Path) -> bytes:
+    """As for whoever is not the owner of the file."""
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+def test_the_processes_of_a_library_that_cannot_be_written_share_a_secret(library: Library):
+    # In place of a file system that is mounted read-only, also for another process: no file can stand there.
+    (library.folder / SECRET_FILE).mkdir()
+    own = library_secret(library.folder)
+    made = WorkerApp(library.folder, ServeSettings(port=0, work=False), own)
+    with get_context("spawn").Pool(1) as pool:
+        assert pool.apply(secret_in, (made,)) == own
+
+
+def secret_in(made: WorkerApp) -> bytes:
+    """The secret by which a process of the service signs."""
+    made()
+    return library_secret(made.folder)
 
 
 def test_a_library_that_cannot_be_written_is_searched_page_by_page(

@@ -4,6 +4,7 @@ end.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from serve.conftest import Running, noise_picture
+from serve.conftest import Running, as_files, noise_picture
 
 from lightfast.data.decode.unreadable import UnreadablePicture
 from lightfast.library.uploads import Upload
@@ -135,6 +136,25 @@ def test_what_was_given_up_keeps_nobody_out():
     gate.set()
     assert last.result(30).shape == (2,)
     batcher.close()
+
+
+def test_pictures_of_a_request_for_which_there_is_no_room_are_not_computed(
+    plain_served: Running, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[asyncio.Future[np.ndarray]] = []
+
+    def ask(_upload: Upload) -> asyncio.Future[np.ndarray]:
+        if len(asked) == 2:
+            raise Overloaded
+        asked.append(asyncio.get_running_loop().create_future())
+        return asked[-1]
+
+    with plain_served.client() as client:
+        held = plain_served.app.state.service.model.current()
+        monkeypatch.setattr(held.batcher, "ask", ask)
+        answer = client.post("/api/predict", files=as_files(*map(noise_picture, range(3))))
+    assert answer.status_code == 503
+    assert [one.cancelled() for one in asked] == [True, True]
 
 
 def test_a_caller_who_goes_away_is_not_computed_for(plain_served: Running, monkeypatch: pytest.MonkeyPatch):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from library.pictures import fill
-from serve.conftest import Running, running
+from serve.conftest import Running, as_files, noise_picture, running
 from typer.testing import CliRunner
 
+from lightfast.base.errors import StorageError
 from lightfast.cli.app import app
 from lightfast.cli.library import number_of_user
 from lightfast.library.accounts import list_accounts
@@ -61,6 +63,19 @@ def test_looking_makes_nobody_an_admin(known: Running):
     with known.client() as owner:
         assert owner.get("/api/assets").status_code == 200
     assert role_of(known.library, login_name()) == "reviewer"
+
+
+def test_an_owner_whom_the_command_line_knew_predicts_in_a_library_that_cannot_be_written(
+    known: Running, small: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(_work: object) -> None:
+        raise StorageError("library.db cannot be written", cure="Make it writable; reading works.")
+
+    monkeypatch.setattr(known.library.store, "act", refuse)
+    settings = ServeSettings(port=0, work=False, model=str(small))
+    with running(known.library, settings) as served, served.client() as client:
+        answer = client.post("/api/predict", files=as_files(noise_picture(1)))
+        assert answer.status_code == 200, answer.text
 
 
 def test_once_somebody_has_a_password_the_server_makes_nobody_an_admin(library: Library):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serve.conftest import running, upload
+from serve.conftest import noise_picture, running, upload
 from sqlalchemy import Connection
 
 from lightfast.base.errors import StorageError
@@ -75,6 +75,12 @@ def _failed_job(connection: Connection, library: Library, folder: Path) -> str:
     return number
 
 
+@pytest.fixture
+def kept_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is known stays so for long."""
+    monkeypatch.setattr("lightfast.serve.service.KNOWN_SECONDS", 600)
+
+
 def answers(client: httpx.Client, asked: Asked) -> dict[str, str]:
     """What somebody is told by every address that may speak of the server's files, refusals too."""
     model, job = f"/api/models/{asked.model}", f"/api/jobs/{asked.job}"
@@ -104,6 +110,13 @@ def test_an_admin_reads_where_things_lie(asked: Asked):
     told = {path for path, text in said.items() if str(asked.folder) in text}
     job = f"/api/jobs/{asked.job}"
     assert told >= {"/api/models", f"/api/models/{asked.model}", job, f"{job}/log", f"{job}/events"}
+
+
+def test_an_admin_who_was_known_a_moment_ago_reads_where_the_model_lies(kept_known: None, asked: Asked):
+    shutil.rmtree(asked.folder / "elsewhere" / "blobs")
+    sent = {"content": noise_picture(1), "headers": {"Content-Type": "image/png"}}
+    said = [asked.by["admin"].post("/api/predict", **sent).text for _ in range(2)]
+    assert [str(asked.folder) in one for one in said] == [True, True]
 
 
 def test_what_is_left_says_what_to_do(asked: Asked):
@@ -151,6 +164,10 @@ def test_nobody_who_is_not_known_reads_where_the_database_lies(
         (r"C:\Users\ada\run is no folder", "run is no folder"),
         ("postgresql://ada@db.example/archive cannot be reached", "the database cannot be reached"),
         ("sqlite:////srv/library.db", "the database"),
+        ("file:///srv/pictures/a.jpg is gone", "a.jpg is gone"),
+        ("failed to resolve host 'db.example': no such name", "failed to resolve host: no such name"),
+        ('could not translate host name "db.example" to address', "could not translate host name to address"),
+        ('nothing is at "noon" (or later)', 'nothing is at "noon" (or later)'),
         ("see docs/serve.md and https://example.org/a/b", "see docs/serve.md and https://example.org/a/b"),
         ("cat and/or dog, 1 / 2, 3/4", "cat and/or dog, 1 / 2, 3/4"),
     ],

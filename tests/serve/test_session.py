@@ -11,8 +11,11 @@ from sqlalchemy import select
 from lightfast.base.errors import SettingsError
 from lightfast.library.accounts import add_account
 from lightfast.library.library import Library
+from lightfast.library.noting import note_audit
 from lightfast.library.schema import audit, tokens, users
 from lightfast.serve.app import create_app
+from lightfast.serve.auth.attempts import LOGIN_REFUSED
+from lightfast.serve.auth.passwords import hash_password
 from lightfast.serve.settings import Limits, ServeSettings
 
 PASSWORD = "correct horse battery"
@@ -124,6 +127,26 @@ def test_a_wrong_password_is_refused_noted_and_soon_slowed_down(peopled: Running
         rows = connection.execute(select(audit).where(audit.c.act == "login refused")).all()
     assert len(rows) == 10
     assert "wrong" not in str(rows).replace("login refused", "")
+
+
+def test_passwords_that_are_tried_at_once_for_a_change_are_counted(
+    peopled: Running, monkeypatch: pytest.MonkeyPatch
+):
+    """Others tried as many wrong ones as are allowed while the right one was looked at."""
+
+    def tried_meanwhile(text: str) -> str:
+        with peopled.library.store.write() as connection:
+            for _ in range(10):
+                note_audit(connection, None, LOGIN_REFUSED, name="viewer", address="10.0.0.9")
+        return hash_password(text)
+
+    with peopled.client() as client:
+        log_in(client, "viewer")
+        monkeypatch.setattr("lightfast.serve.api.session.hash_password", tried_meanwhile)
+        wanted = {"password": PASSWORD, "new_password": "another good one"}
+        answer = client.put("/api/session/password", json=wanted)
+        assert (answer.status_code, answer.json()["detail"]) == (429, "too many requests")
+        assert client.get("/api/session").json()["user"]["name"] == "viewer"
 
 
 def test_a_name_that_nobody_has_is_refused_alike(peopled: Running):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from lightfast.base.errors import StorageError
 from lightfast.base.files import atomic
-from lightfast.library.library import Library
 
 SECRET_FILE = "secret"
 """In the library's folder, for its owner's eyes alone. All processes on it share the one; a library that was
@@ -19,33 +16,41 @@ restored elsewhere makes another, and what was given before is refused.
 _BYTES = 32
 
 
-def library_secret(library: Library) -> bytes:
-    """32 random bytes, made when they are first asked for. A library that cannot be written has some for as
-    long as the process lives.
+_HELD: dict[Path, bytes] = {}
+"""Folder → the secret of this process, where the folder keeps none."""
+
+
+def library_secret(folder: Path) -> bytes:
+    """32 random bytes of the library in `folder`, made when they are first asked for. Where they can be
+    neither read nor made there are some for as long as the process lives, see `hold_secret`.
     """
-    path = library.folder / SECRET_FILE
-    found = _read(path)
-    if found is None:
-        with suppress(StorageError):
-            _make(path)
+    path = folder / SECRET_FILE
+    # A file that cannot be read is another user's: it is not written over.
+    with suppress(OSError, StorageError):
         found = _read(path)
-    return _of_process(path) if found is None else found
+        if found is None:
+            _make(path)
+            found = _read(path)
+        if found is not None:
+            return found
+    return _HELD.setdefault(folder, secrets.token_bytes(_BYTES))
+
+
+def hold_secret(folder: Path, secret: bytes) -> None:
+    """Take the secret of another process for a library in whose folder none can be kept."""
+    _HELD[folder] = secret
 
 
 def _read(path: Path) -> bytes | None:
-    with suppress(OSError):
+    try:
         found = path.read_bytes()
-        # A file that was cut short would be no secret.
-        return found if len(found) == _BYTES else None
-    return None
+    except FileNotFoundError:
+        return None
+    # A file that was cut short would be no secret.
+    return found if len(found) == _BYTES else None
 
 
 def _make(path: Path) -> None:
-    """Of two processes that come at once one is the last, and both read what it wrote."""
+    """Of two processes that come at once the last one's stays; what the other has signed by then is lost."""
     with atomic(path, mode=0o600) as temporary:
         temporary.write_bytes(secrets.token_bytes(_BYTES))
-
-
-@cache
-def _of_process(path: Path) -> bytes:
-    return os.urandom(_BYTES)

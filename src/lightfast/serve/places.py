@@ -14,11 +14,13 @@ _INSIDE = rf"""{_WORD}*[^/\s"`,;:')]"""
 # sentence stay two. Possessive: a text of slashes is read once.
 _FOLDER = rf"(?:{_WORD}++/|{_INSIDE}(?: (?!['(]){_INSIDE}){{1,4}}/)"
 _PLACES = (
-    (re.compile(r"\b(?:postgresql|sqlite)(?:\+\w+)?://[^\s\"'`)]+"), "the database"),
+    (re.compile(r"\b(?:postgresql|postgres|sqlite)(?:\+\w+)?://[^\s\"'`)]+"), "the database"),
+    (re.compile(r"\bfile://(?=/)"), ""),
     (re.compile(r"(?<!\w)[A-Za-z]:[\\/](?:[^\\/\s\"'`]+[\\/])*"), ""),
     (re.compile(rf"(?<![\w/.)~\-])~?/(?=[^/\s])(?:{_FOLDER})*+"), ""),
-    # What PostgreSQL's driver says of a server that does not answer.
-    (re.compile(r' (?:at|on socket) "[^"]*"(?: \([^)]*\))?(?:, port \d+)?'), ""),
+    # What PostgreSQL's driver says of a server that does not answer, or has no address.
+    (re.compile(r'(?<=to server) (?:at|on socket) "[^"]*"(?: \([^)]*\))?(?:, port \d+)?'), ""),
+    (re.compile(r"""\b(resolve host|host name) (["'])[^"']*\2"""), r"\1"),
 )
 _Value = TypeVar("_Value")
 
@@ -36,7 +38,7 @@ def shown(value: _Value, *, places: bool) -> _Value:
 
 
 def _plain(line: str) -> str:
-    if "/" not in line and "\\" not in line and '"' not in line:
+    if not any(sign in line for sign in "/\\\"'"):
         return line
     for place, instead in _PLACES:
         line = place.sub(instead, line)

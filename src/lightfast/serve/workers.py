@@ -15,7 +15,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,19 +36,25 @@ _SILENT_SECONDS = 60
 
 @dataclass(frozen=True)
 class WorkerApp:
-    """Makes the application inside a process of its own; travels there as it is."""
+    """Makes the application inside a process of its own; travels there as it is, with the secret that all
+    processes share where the library's folder can keep none.
+    """
 
     folder: Path
     settings: ServeSettings
+    secret: bytes = field(repr=False)
 
     def __call__(self) -> FastAPI:
         """The application over the library in `folder`, which stays open as long as the process lives."""
         from lightfast.library.library import open_library
+        from lightfast.library.secret import hold_secret
         from lightfast.serve.app import create_app
         from lightfast.serve.metrics import forget_dead
 
         forget_dead()
-        app = create_app(open_library(self.folder), self.settings)
+        library = open_library(self.folder)
+        hold_secret(library.folder, self.secret)
+        app = create_app(library, self.settings)
         # The server has put up its handlers by now: theirs come after this one.
         _before_signals(app.state.service.closing.set)
         _end_with_parent()
@@ -77,7 +83,9 @@ def serve_by_workers(folder: Path, settings: ServeSettings, sockets: list[socket
     """Answer at the listening `sockets` by `settings.workers` processes, until Ctrl-C or SIGTERM, over the
     library in `folder`, which `prepare_workers` made ready.
     """
-    app: Any = WorkerApp(folder, settings)
+    from lightfast.library.secret import library_secret
+
+    app: Any = WorkerApp(folder, settings, library_secret(folder))
     config = uvicorn.Config(
         app,
         factory=True,

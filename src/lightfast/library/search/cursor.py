@@ -32,7 +32,7 @@ class NamedSearch:
 
 def named_search(library: Library, *parts: object) -> NamedSearch:
     """The search in `library` that `parts` describe."""
-    return NamedSearch(library_secret(library), (library.store.name, *parts))
+    return NamedSearch(library_secret(library.folder), (library.store.name, *parts))
 
 
 def write_cursor(search: NamedSearch, place: Sequence[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -42,19 +43,21 @@ def get_explanation(
         files = files_of(served.library, connection, [asset_id])
     if asset_id not in files:
         raise moved_file(asset_id)
-    run = served.model.current().run
-    drawn = served.maps.png(run, files[asset_id], query.method, _meant(served, person, query.label))
+    held = served.model.current()
+    label = _meant(served, person, query.label, held.tagger.card.class_names)
+    drawn = served.maps.png(held.run, files[asset_id], query.method, label)
     return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, no-cache"})
 
 
-def _meant(served: Service, person: Person, label: str | None) -> str | None:
-    """The model's name of a label. Raises UnknownName for one that is not the client's, which names the own
-    ones alone.
+def _meant(served: Service, person: Person, label: str | None, classes: Sequence[str]) -> str | None:
+    """The model's name of a label. Raises UnknownName for one that is not the client's, or none of the
+    model's `classes`; it names the client's own ones alone.
     """
     if label is None or person.client is None:
         return label
     with served.library.store.read() as connection:
-        words = {said: name for name, said in client_words(connection, person.client).items()}
+        said = client_words(connection, person.client)
+    words = {said[name]: name for name in classes if name in said}
     if label not in words:
         raise UnknownName("label", label, words)
     return words[label]

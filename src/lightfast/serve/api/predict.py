@@ -169,13 +169,7 @@ async def _predicted(
     words = await run_in_threadpool(_words, served, client) if client else None
     # The last before it is asked: one that was held while a database was waited for may be closed by then.
     held = served.model.ready or await run_in_threadpool(served.model.current)
-    try:
-        waiting = [held.batcher.ask(one) for one in uploads]
-    except Overloaded as error:
-        raise HttpProblem(
-            503, "too many pictures wait", cure="Try again.", headers={"Retry-After": "1"}
-        ) from error
-    found = await _awaited(request, waiting)
+    found = await _awaited(request, _asked(held, uploads))
     items = [
         _item(held, options, words, (upload.name, number), probs)
         for upload, number, probs in zip(uploads, numbers, found, strict=True)
@@ -184,6 +178,21 @@ async def _predicted(
     return PredictAnswer(
         model=held.tagger.card.model, model_id=held.model_id, task=held.tagger.card.task, items=items
     )
+
+
+def _asked(held: HeldModel, uploads: Sequence[Upload]) -> list[asyncio.Future[NDArray[np.float32]]]:
+    """The answers to be. Raises HttpProblem 503 where there is no room for all, of which none is computed."""
+    waiting: list[asyncio.Future[NDArray[np.float32]]] = []
+    try:
+        for one in uploads:
+            waiting.append(held.batcher.ask(one))  # noqa: PERF401  those before a refusal are to be known
+    except Overloaded as error:
+        for one in waiting:
+            one.cancel()
+        raise HttpProblem(
+            503, "too many pictures wait", cure="Try again.", headers={"Retry-After": "1"}
+        ) from error
+    return waiting
 
 
 async def _awaited(

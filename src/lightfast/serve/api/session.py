@@ -104,6 +104,8 @@ def change_password(
         raise HttpProblem(422, "the present password is wrong", cure=cure) from problem
     kept = hash_password(wanted.new_password.get_secret_value())
     with served.library.store.write() as connection:
+        queue_logins(connection, person.name, address)
+        _require_calm(served, connection, person.name, address)
         alter_account(connection, person.id, person.id, {"password_hash": kept})
         secret = _begun(served, connection, person)
     served.people.forget()

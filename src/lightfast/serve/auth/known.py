@@ -29,9 +29,11 @@ async def known_viewer(request: Request) -> Person:
         began = service.people.begin()
         person = require_role(await run_in_threadpool(identify, request), "viewer")
         service.people.keep(name, person, began)
-    elif person.by == "session":
+        return person
+    if person.by == "session":
         # It stands in the headers of every request, and is no part of the name.
         require_page(sender)
+    request.state.sees_places = person.sees_places
     return person
 
 

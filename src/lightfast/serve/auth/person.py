@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Request
 from sqlalchemy import Connection
 
+from lightfast.base.errors import StorageError
 from lightfast.library.users import ROLES
 from lightfast.serve.auth.tokens import Kind, csrf_fits, secret_digest, secret_holder
 from lightfast.serve.problems import HttpProblem
@@ -118,8 +119,21 @@ def identify(request: Request, csrf: str | None = None) -> Person | None:
     # For what a refusal may say; see `problems`.
     request.state.sees_places = found is not None and found.sees_places
     if found is not None and not found.id and sender.writes:
-        return replace(found, id=service.library.store.act(service.make_owner))
+        return replace(found, id=_owner(service))
     return found
+
+
+def _owner(service: Service) -> int:
+    """The number of the owner, made an admin. In a library that cannot be written the number that is known:
+    what writes nothing, such as a prediction, is answered there.
+    """
+    try:
+        return service.library.store.act(service.make_owner)
+    except StorageError:
+        with service.library.store.read() as connection:
+            if number := service.owner(connection):
+                return number
+        raise
 
 
 class Needs:
