@@ -50,6 +50,7 @@ def fuzzed(small: Path, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_whatever_fits_the_description_never_fails_the_server(fuzzed: tuple[Running, str]):
     found, secret = fuzzed
     schema = schemathesis.openapi.from_dict(found.app.openapi())
