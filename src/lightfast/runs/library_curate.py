@@ -187,5 +187,5 @@ def _queue(
         if one["asset"] in there
     ]
     fresh = [one for one in entries if (one["asset_id"], one["label_id"]) not in answered]
-    queued = enqueue(connection, fresh)
+    queued = sum(enqueue(connection, page) for page in in_pages(fresh))
     return queued, len(fresh) - queued, len(entries) - len(fresh)
