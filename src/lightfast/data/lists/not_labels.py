@@ -86,7 +86,8 @@ def with_not_labels(
 ) -> LoadedData:
     """The data with the pictures of the train part that are known only for what they are not, made into the
     size of the others; those of other parts would be tested on, and are left out, as are those whose label
-    another row gives. Raises DataError where that is the label that they are said not to have.
+    another row gives. Where none of them can be read a note says so: the others can be learned from. Raises
+    DataError where that is the label that they are said not to have.
     """
     mine = _unlabelled(loaded, others)
     by_picture, notes = not_these([(row.id, name) for row, name in mine if name], loaded.train.class_names)
@@ -99,7 +100,11 @@ def with_not_labels(
     entries = [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
     height, width, channels = loaded.train.image_shape
     spec = dataclasses.replace(target, image_size=(height, width), channels=channels, lost="keep")
-    read = assemble(f"{loaded.train.name}, not these", entries, ("unknown",), spec, resolver.report)
+    try:
+        read = assemble(f"{loaded.train.name}, not these", entries, ("unknown",), spec, resolver.report)
+    except DataError as error:
+        lost = f"{len(entries):,} picture(s) without a label were left out: {error.without_cure}"
+        return dataclasses.replace(loaded, notes=(*loaded.notes, *notes, lost))
     images = dataclasses.replace(read.train, labels=None, class_names=())
     images = images.with_hashes(read.train.known_hashes)
     classes = np.stack([by_picture[name] for name in images.ids])
