@@ -41,6 +41,7 @@ from lightfast.statistics.intervals import wilson
 from lightfast.train.features import FeatureExtractor
 from lightfast.train.fit import check_trainable
 from lightfast.train.loop import LoopContext
+from lightfast.train.not_these import ruled_out_facts
 from lightfast.train.recipe import Training
 from lightfast.train.transfer import STAGED_RECIPE, TransferTask
 
@@ -95,11 +96,14 @@ def choose_few_labels(
         "seconds": round(time.perf_counter() - started, 1),
         "tried": as_json(tried),
         "n_val": len(val_images),
+        "n": len(images),
+        "folds": LABEL_FOLDS,
         "why": _why(best, found, len(images)),
     }
     checkpoint = _checkpoint((images, val_images), best, found[best], training)
-    unlabelled = 0 if beside is None else len(beside.features)
+    unlabelled = 0 if beside is None else int((~beside.ruled_out.any(axis=1)).sum())
     details = {
+        **ruled_out_facts(images, training),
         "auto": facts,
         "n_train": len(images),
         "unlabelled": unlabelled,
