@@ -17,8 +17,8 @@ import numpy as np
 from lightfast.base.files import json_digest, write_bytes
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import Entry, Unreadable
-from lightfast.data.sources.remote import is_trouble
 from lightfast.data.decode.examined import DamageChoice
+from lightfast.data.sources.remote import is_trouble
 from lightfast.tagging.runtime import Tagger
 from lightfast.tagging.stream import Tagged
 

@@ -32,8 +32,8 @@ _SOLVER = {"maxiter": 100, "ftol": 1e-6, "gtol": 1e-4}
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """Features float32 (n, D), int64 labels (n,) in 0..K-1, and int64 groups (n,): rows of one number (copies,
-    near duplicates) share a fold.
+    """Features float32 (n, D), int64 labels (n,) in 0..K-1, and int64 groups (n,): rows of one number
+    (copies, near duplicates) share a fold.
     """
 
     features: NDArray[np.float32]

@@ -48,8 +48,9 @@ class ModelFacts:
 @dataclass(frozen=True)
 class TagResult:
     """What `tag_assets` did: how many pictures the model saw, of how many the tag was accepted by the rule,
-    how many were queued for a person, how many kept what a person had decided, how many had no file. `unreached` ones
-    could not be fetched from where they are (a server that answers 503): the model sees them the next time.
+    how many were queued for a person, how many kept what a person had decided, how many had no file.
+    `unreached` ones could not be fetched from where they are (a server that answers 503): the model sees them
+    the next time.
     """
 
     seen: int = 0

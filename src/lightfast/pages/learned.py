@@ -115,7 +115,7 @@ def learned_sections(found: Learned | None) -> list[Section]:
     )
     where = f"On {auto['n_val']:,} validation pictures"
     if "folds" in auto:
-        where = f"On {auto['n']:,} labelled pictures in {auto['folds']} parts, each read by heads of the others"
+        where = f"On {auto['n']:,} labelled pictures in {auto['folds']} parts, each read by heads of the rest"
     note = (
         f"{where}; the loss is the mean cross-entropy at the temperature "
         f"that suits the way best. Budget {duration(auto['budget_seconds'])}, used "

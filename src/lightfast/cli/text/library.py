@@ -39,7 +39,7 @@ def tag_lines(result: LibraryTagResult) -> list[str]:
     if result.lost:
         lines.append(f"not seen   {result.lost:,} whose files are not where they were, as they were")
     if result.unreached:
-        lines.append(f"not seen   {result.unreached:,} that could not be fetched: the next time they are tried again")
+        lines.append(f"not seen   {result.unreached:,} that could not be fetched now: give the command again")
     return lines
 
 
