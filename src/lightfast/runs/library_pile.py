@@ -192,11 +192,15 @@ def write_pile(path: Path, plan: TrainingPile) -> Path:
     rows = csv.writer(text)
     split, beside = (["split"] if divided else []), ([NOT_LABEL] if ruled_out else [])
     rows.writerow(["path", "labels" if several else "label", *split, *beside])
+
+    def write(file: Path, cell: str, part: str, name: str = "") -> None:
+        rows.writerow([str(file), cell, *[part] * divided, *[name] * bool(ruled_out)])
+
     for one in plan.labelled.pictures:
         cell = json.dumps(one.labels, ensure_ascii=False) if several else one.labels[0]
-        part = ["test" if one.asset_id in held else "train"] if divided else []
-        rows.writerow([str(one.path), cell, *part, *([""] if ruled_out else [])])
+        write(one.path, cell, "test" if one.asset_id in held else "train")
     for one, name in ruled_out:
-        rows.writerow([str(one.path), "", *(["train"] if divided else []), name])
-    rows.writerows([str(path), "", UNLABELLED_PART, *([""] if ruled_out else [])] for path in plan.unlabelled)
+        write(one.path, "", "train", name)
+    for file in plan.unlabelled:
+        write(file, "", UNLABELLED_PART)
     return write_text(path, text.getvalue())

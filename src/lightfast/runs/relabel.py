@@ -274,15 +274,18 @@ def _write(
     if base is None:
         loaded = dataclasses.replace(data, **sets, ruled_out=beside)
         return save_npz(out / "data.npz", loaded if len(sets) > 1 or beside is not None else loaded.train)
-    rows = _table_rows(sets, beside)
-    # Columns that say nothing are left out.
-    said = [] if beside is None else beside.says_something.tolist()
-    columns = [0, 1, *[2] * (len(sets) > 1 or not all(said)), *[3] * any(said)]
+    rows, columns = _table_rows(sets, beside), _columns(sets, beside)
     text = StringIO()
     table = csv.writer(text)
     table.writerow([("path", "label", "split", NOT_LABEL)[one] for one in columns])
     table.writerows([[str((base / row[0]).absolute()), *row[1:]][one] for one in columns] for row in rows)
     return write_text(out / "data.csv", text.getvalue())
+
+
+def _columns(sets: Mapping[str, ImageSet], beside: RuledOut | None) -> list[int]:
+    """The columns of data.csv; those that would say nothing are left out."""
+    said = [] if beside is None else beside.says_something.tolist()
+    return [0, 1, *[2] * (len(sets) > 1 or not all(said)), *[3] * any(said)]
 
 
 def _table_rows(sets: Mapping[str, ImageSet], beside: RuledOut | None) -> list[tuple[str, str, str, str]]:
