@@ -132,10 +132,10 @@ def _together(batches: Sequence[Tagged], tagger: Tagger) -> Tagged:
         remarks.update(one.remarks)
     seen = [one.seen for one in batches if one.seen is not None]
     return Tagged(
-        tuple(entry for one in batches for entry in one.entries),
+        tuple(itertools.chain.from_iterable(one.entries for one in batches)),
         np.concatenate([one.probs for one in batches]),
-        tuple(lost for one in batches for lost in one.unreadable),
+        tuple(itertools.chain.from_iterable(one.unreadable for one in batches)),
         remarks,
         np.concatenate(seen) if seen else None,
-        tuple(digest for one in batches for digest in one.hashes),
+        tuple(itertools.chain.from_iterable(one.hashes for one in batches)),
     )
