@@ -94,6 +94,14 @@ def test_what_is_only_unlabelled_changes_no_training_but_that_of_few_labels(tabl
     assert [Path(name).name for name in taught.images.ids] == ["7.png"]
 
 
+def test_where_no_picture_without_a_label_can_be_read_the_others_are_learned_from(table: Path):
+    for name in ("6.png", "7.png"):
+        (table.parent / name).write_bytes(b"torn")
+    loaded = load_splits(table)
+    assert (len(loaded.train), loaded.ruled_out) == (6, None)
+    assert any(note.startswith("2 picture(s) without a label were left out: ") for note in loaded.notes)
+
+
 def test_a_label_and_a_not_label_in_one_row_are_refused(table: Path):
     table.write_text(table.read_text().replace("0.png,cat,train,", "0.png,cat,train,dog"))
     with pytest.raises(DataError, match="picture 1 has a label and says that it is not 'dog'"):

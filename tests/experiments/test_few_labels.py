@@ -63,6 +63,18 @@ def test_copies_share_a_fold():
     assert apart.accuracy < 0.55 < mixed.accuracy
 
 
+def test_a_class_of_one_picture_does_not_make_the_others_less_sure():
+    """A head that was fitted without the picture cannot know its class; the one that is used does."""
+    rows = _rows(60, 11)
+    alone = fit_few_labels(rows, None, 3)
+    rare = np.full((1, 60), 1.5, np.float32)
+    labelled = LabelledRows(np.vstack([rows.features, rare]), np.append(rows.labels, 3), np.arange(61))
+    beside = fit_few_labels(labelled, None, 4)
+    assert beside.temperature == pytest.approx(alone.temperature, rel=0.5)
+    assert beside.loss == pytest.approx(alone.loss, rel=0.5)
+    assert beside.accuracy == pytest.approx(60 / 61 * alone.accuracy, abs=0.02)
+
+
 def test_what_a_picture_is_not_teaches():
     """Of the third class two pictures are known; many others are neither of the first two."""
     features, labels = _pictures(600, 4)

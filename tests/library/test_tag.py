@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,34 @@ def test_a_picture_is_seen_once_by_a_model_and_new_ones_follow(
     Image.fromarray(np.full((8, 8), 254, np.uint8)).save(tmp_path / "pictures" / "new.png")
     add_pictures(filled, [str(tmp_path / "pictures")])
     assert _tag(filled, tagger) == TagResult(seen=1, accepted=1)
+
+
+def test_what_a_server_cannot_give_now_is_seen_the_next_time(
+    filled: Library, tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    from lightfast.data.sources import later
+
+    monkeypatch.setenv("LIGHTFAST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(later, "_WAITS", (0.0,))
+    there, given, away = MemoryFileSystem(), MemoryFileSystem.get_file, True
+    for number, value in enumerate((10, 240)):
+        pixels = BytesIO()
+        Image.fromarray(np.full((8, 8), value, np.uint8)).save(pixels, "png")
+        there.pipe(f"/elsewhere/{number}.png", pixels.getvalue())
+    assert add_pictures(filled, ["memory://elsewhere"]).added == 2
+
+    def get_file(system: MemoryFileSystem, path: str, *others: object, **more: object) -> None:
+        if away and path.endswith("1.png"):
+            raise OSError("503 Service Unavailable")
+        given(system, path, *others, **more)
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", get_file)
+    assert _tag(filled, tagger) == TagResult(seen=5, accepted=4, queued=1, unreached=1)
+    away = False
+    assert _tag(filled, tagger) == TagResult(seen=1, accepted=1)
+    assert _tag(filled, tagger) == TagResult()
 
 
 def test_two_that_tag_by_one_model_at_once_share_the_pictures(filled: Library, tagger: Tagger):

@@ -44,6 +44,22 @@ def test_the_page_says_what_auto_tried_what_it_left_out_and_why():
         assert said in page
 
 
+def test_the_page_says_what_few_labels_were_compared_on():
+    row = {"name": "linear head", "seconds": 3.0, "accuracy": 0.9, "loss": 0.25, "note": ""}
+    auto = {
+        "tried": [row],
+        "why": "",
+        "n_val": 4,
+        "n": 40,
+        "folds": 5,
+        "budget_seconds": 60.0,
+        "seconds": 9.0,
+    }
+    page = render_page("t", "s", learned_sections(Learned({}, "frozen", auto)), {})
+    assert "On 40 labelled pictures in 5 parts" in page
+    assert "validation pictures" not in page
+
+
 def test_groups_of_near_duplicates_are_named():
     page = render_page("t", "s", [], {})
     assert "near duplicates" not in page

@@ -61,6 +61,11 @@ def test_the_temperature_is_told_in_words(run, temperature, pictures, said):
     assert not pictures or f"{temperature:.2f}, fitted on 500 validation pictures" in text
 
 
+def test_a_temperature_found_out_of_fold_is_not_of_validation_pictures(run):
+    few = load_checkpoint(run).replace(details={"calibrated_on": 40, "out_of_fold": {"n": 40}})
+    assert "fitted on 40 labelled pictures out of fold: " in temperature_words(few)
+
+
 def test_a_temperature_of_few_pictures_does_not_judge_the_model(run):
     few = load_checkpoint(run).replace(temperature=1.4, details={"calibrated_on": 40})
     assert temperature_words(few).endswith("the model's probabilities were made softer.")

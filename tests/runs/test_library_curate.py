@@ -16,6 +16,7 @@ from sqlalchemy import select
 from lightfast.base.errors import DataError
 from lightfast.library.add import add_pictures
 from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.held_out import hold_out
 from lightfast.library.job_progress import JobProgress
 from lightfast.library.jobs import Job, job
 from lightfast.library.label_numbers import label_numbers
@@ -199,6 +200,15 @@ def test_cancelled_it_stops_at_its_next_step_and_queues_nothing(
     monkeypatch.setattr(library_curate, "_look", looked)
     found = _ended(striped, {"folds": 3}, lambda _: None)
     assert (found.state, _asked(striped)) == ("cancelled", {})
+
+
+@on_sqlite
+def test_a_label_that_only_the_untouched_part_has_stops_nothing(striped: Library):
+    numbers = {name: number for number, name in _names(striped).items()}
+    chosen = [numbers[name] for name in ("standing0", "standing1", "lying0")]
+    confirm(striped, chosen[:1], {chosen[0]: "dotted"})
+    hold_out(striped.store, chosen)
+    assert _curate(striped).n == 29
 
 
 @on_sqlite

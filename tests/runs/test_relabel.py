@@ -74,6 +74,17 @@ def test_pictures_that_are_not_what_they_were_called_are_left_out_and_listed(fol
     assert any("not what they were called" in note or "known not to be" in note for note in result.notes)
 
 
+def test_pictures_of_which_nothing_is_known_stay_in_the_next_version(folder: Path, tmp_path: Path):
+    table = tmp_path / "pets.csv"
+    rows = [(str(path), path.parent.name, "train") for path in sorted(folder.glob("*/*.png"))]
+    rows[5:] = [(rows[5][0], "", "unlabelled")]
+    with table.open("w") as stream:
+        csv.writer(stream).writerows([("path", "label", "split"), *rows])
+    result = relabel_data(str(table), _log(tmp_path, table, (rows[0][0], "dog")), _options(tmp_path))
+    again = prepare(str(result.path), RunOptions(), near="none").data
+    assert (len(again.train), again.ruled_out and again.ruled_out.images.ids) == (5, (rows[5][0],))
+
+
 def test_a_filled_queue_is_taken_up(folder: Path, tmp_path: Path):
     images = prepare(str(folder), RunOptions(), near="none").data.train
     lines = ["id,content,decided_label,reviewer"]

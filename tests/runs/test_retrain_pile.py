@@ -133,10 +133,14 @@ def test_labels_that_left_the_taxonomy_are_kept_and_said(tmp_path: Path):
 
 @on_sqlite
 def test_few_labels_all_teach_beside_pictures_without_one(filled: Library):
+    with filled.store.read() as connection:
+        bright = label_numbers(connection, ["bright"])["bright"]
+    dark = [number for number in numbers_of(filled)[30:] if truth_of(filled)[number] == "dark"]
+    decide(filled.store, 1, [ReviewAct(dark[0], "reject", bright)])
     result = retrain_library(filled, RunOptions(image_size=(72, 72)), RetrainOptions("auto"))
     pile = pile_rows(filled, result)
     parts = [part for _, part in pile.values()]
-    assert (parts.count("test"), parts.count("train"), parts.count("unlabelled")) == (4, 26, 10)
+    assert (parts.count("test"), parts.count("train"), parts.count("unlabelled")) == (4, 27, 9)
     with filled.store.read() as connection:
         held = held_out_assets(connection)
     assert {name for name, (_, part) in pile.items() if part == "unlabelled"}.isdisjoint(
@@ -146,6 +150,8 @@ def test_few_labels_all_teach_beside_pictures_without_one(filled: Library):
     said = Predictions.load(filled.folder / result.run / VAL_PREDICTIONS_FILE)
     assert len(said) == 26
     assert any(note.startswith("out of fold ") for note in result.notes)
+    details = load_checkpoint(filled.folder / result.run).details
+    assert (details["unlabelled"], details["ruled_out"]["pictures"]) == (9, 1)
 
 
 @on_sqlite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -209,6 +210,17 @@ def test_a_refused_start_leaves_the_folder_to_the_corrected_command(blob_file, t
     with pytest.raises(CheckpointError, match="no such file of weights"):
         train_run(blob_file, out, model="lite0", config={"weights": str(tmp_path / "gone.pth")})
     assert train_run(blob_file, out, model="mlp", recipe=RECIPE).model == "mlp"
+
+
+def test_what_a_stopped_try_said_of_the_validation_pictures_is_said_anew(blob_file, tmp_path):
+    out = RunOptions(out=tmp_path / "run")
+    train_run(blob_file, out, model="mlp", recipe=RECIPE)
+    (tmp_path / "run" / "metrics.json").unlink()
+    kept = tmp_path / "run" / "val_predictions.parquet"
+    said = Predictions.load(kept)
+    dataclasses.replace(said, pred_probs=said.pred_probs[:, ::-1].copy()).save(kept)
+    train_run(blob_file, dataclasses.replace(out, resume=True), model="mlp", recipe=RECIPE)
+    np.testing.assert_allclose(Predictions.load(kept).pred_probs, said.pred_probs, atol=1e-5)
 
 
 def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):

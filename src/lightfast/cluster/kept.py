@@ -18,6 +18,7 @@ from lightfast.base.files import json_digest, write_bytes
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.examined import DamageChoice
+from lightfast.data.sources.remote import is_trouble
 from lightfast.tagging.runtime import Tagger
 from lightfast.tagging.stream import Tagged
 
@@ -67,8 +68,10 @@ class KeptBlocks:
             return None
 
     def save(self, block: Sequence[Entry], found: Tagged) -> None:
-        """Keep what was read of the block: a file that is there whole or not at all."""
-        if self.folder is None:
+        """Keep what was read of the block: a file that is there whole or not at all; nothing where a file
+        could not be fetched, which may come the next time.
+        """
+        if self.folder is None or any(is_trouble(one.reason) for one in found.unreadable):
             return
         places = {entry: place for place, entry in enumerate(block)}
         said = {

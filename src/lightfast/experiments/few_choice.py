@@ -17,6 +17,7 @@ from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
+from lightfast.data.splits import content_groups
 from lightfast.evaluate.predictions import Predictions
 from lightfast.experiments.auto import (
     AUTO_TAPS,
@@ -40,6 +41,7 @@ from lightfast.statistics.intervals import wilson
 from lightfast.train.features import FeatureExtractor
 from lightfast.train.fit import check_trainable
 from lightfast.train.loop import LoopContext
+from lightfast.train.not_these import ruled_out_facts
 from lightfast.train.recipe import Training
 from lightfast.train.transfer import STAGED_RECIPE, TransferTask
 
@@ -82,7 +84,8 @@ def choose_few_labels(
     started = time.perf_counter()
     images = concatenate([one for one in (train_images, val_images) if len(one)], name=train_images.name)
     extractor = backbone_extractor(images, training, "both")
-    labelled = LabelledRows(extractor.features(images.images), images.require_labels(), _groups(images))
+    groups = content_groups(images)[1]
+    labelled = LabelledRows(extractor.features(images.images), images.require_labels(), groups)
     beside = _unlabelled(extractor, training, images.num_classes)
     pooled = backbone_extractor(images, training, "pooled").network.width
     data = _Data(labelled, beside, images.num_classes, training.seed)
@@ -93,11 +96,14 @@ def choose_few_labels(
         "seconds": round(time.perf_counter() - started, 1),
         "tried": as_json(tried),
         "n_val": len(val_images),
+        "n": len(images),
+        "folds": LABEL_FOLDS,
         "why": _why(best, found, len(images)),
     }
     checkpoint = _checkpoint((images, val_images), best, found[best], training)
-    unlabelled = 0 if beside is None else len(beside.features)
+    unlabelled = 0 if beside is None else int((~beside.ruled_out.any(axis=1)).sum())
     details = {
+        **ruled_out_facts(images, training),
         "auto": facts,
         "n_train": len(images),
         "unlabelled": unlabelled,
@@ -155,10 +161,6 @@ def _best(found: Mapping[str, FewLabelHead], labels: NDArray[np.int64]) -> str:
     return best
 
 
-def _groups(images: ImageSet) -> NDArray[np.int64]:
-    return np.arange(len(images)) if images.groups is None else images.groups
-
-
 def _unlabelled(extractor: FeatureExtractor, training: Training, classes: int) -> UnlabelledRows | None:
     """The features of pictures without a label; all that say what they are not, and of the others some."""
     given = training.ruled_out
@@ -172,7 +174,8 @@ def _unlabelled(extractor: FeatureExtractor, training: Training, classes: int) -
 
 
 def _losses(head: FewLabelHead, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    return -np.log(np.maximum(head.probs[np.arange(len(labels)), labels].astype(np.float64), 1e-12))
+    said = head.probs[head.counted, labels[head.counted]]
+    return -np.log(np.maximum(said.astype(np.float64), 1e-12))
 
 
 def _checkpoint(

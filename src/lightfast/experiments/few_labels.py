@@ -32,8 +32,8 @@ _SOLVER = {"maxiter": 100, "ftol": 1e-6, "gtol": 1e-4}
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """Features float32 (n, D), int64 labels (n,) in 0..K-1, and int64 groups (n,): rows of one number (near
-    duplicates) share a fold.
+    """Features float32 (n, D), int64 labels (n,) in 0..K-1, and int64 groups (n,): rows of one number
+    (copies, near duplicates) share a fold.
     """
 
     features: NDArray[np.float32]
@@ -62,7 +62,10 @@ class FewLabelHead:
         temperature: of the probabilities, fitted out of fold.
         probs: float32 (n, K) of the labelled rows, calibrated, each by a head that was fitted without its
             fold.
-        loss: their cross-entropy, nats. accuracy: 0..1, how often the label is the most probable class.
+        counted: rows that `loss` and `temperature` are of: those whose class other folds have, too. Of a
+            class of one picture the heads of other folds can know nothing, the one on all rows does.
+        loss: their cross-entropy, nats.
+        accuracy: 0..1, how often the label is the most probable class, of all rows.
     """
 
     weight: NDArray[np.float32]
@@ -71,6 +74,7 @@ class FewLabelHead:
     guesses: bool
     temperature: float
     probs: NDArray[np.float32]
+    counted: NDArray[np.intp]
     loss: float
     accuracy: float
 
@@ -107,6 +111,7 @@ def fit_few_labels(
         best.guesses,
         best.temperature,
         best.probs,
+        _taught_elsewhere(labelled.labels, folds),
         best.loss,
         float((best.probs.argmax(axis=1) == labelled.labels).mean()),
     )
@@ -203,7 +208,16 @@ def _out_of_fold(rows: _Rows, folds: NDArray[np.intp], prior: float, guesses: bo
     for fold in np.unique(folds):
         own = np.flatnonzero(folds == fold)
         logits[own] = rows.logits(rows.fit(folds != fold, prior, guesses), own)
-    temperature = fit_temperature(logits, rows.labels)
+    counted = _taught_elsewhere(rows.labels, folds)
+    temperature = fit_temperature(logits[counted], rows.labels[counted])
     probs = softmax(logits / temperature, axis=1).astype(np.float32)
-    losses = -np.log(np.maximum(probs[np.arange(len(folds)), rows.labels], 1e-12))
+    losses = -np.log(np.maximum(probs[counted, rows.labels[counted]], 1e-12))
     return _Tried(prior, guesses, temperature, probs, float(losses.mean()))
+
+
+def _taught_elsewhere(labels: NDArray[np.int64], folds: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The rows whose class other folds have, too; all where there is none such."""
+    counts = np.zeros((LABEL_FOLDS, int(labels.max()) + 1), np.int64)
+    np.add.at(counts, (folds, labels), 1)
+    elsewhere = counts.sum(axis=0)[labels] > counts[folds, labels]
+    return np.flatnonzero(elsewhere | ~elsewhere.any())

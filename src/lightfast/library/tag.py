@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import Entry
+from lightfast.data.sources.remote import is_trouble
 from lightfast.evaluate.review import ReviewThreshold
 from lightfast.library.access import addresses_of, files_of
 from lightfast.library.label_numbers import label_numbers
@@ -48,6 +49,8 @@ class ModelFacts:
 class TagResult:
     """What `tag_assets` did: how many pictures the model saw, of how many the tag was accepted by the rule,
     how many were queued for a person, how many kept what a person had decided, how many had no file.
+    `unreached` ones could not be fetched from where they are (a server that answers 503): the model sees them
+    the next time.
     """
 
     seen: int = 0
@@ -55,6 +58,7 @@ class TagResult:
     queued: int = 0
     decided: int = 0
     lost: int = 0
+    unreached: int = 0
 
     def plus(self, other: TagResult) -> TagResult:
         """Both together."""
@@ -133,11 +137,14 @@ class _Page:
 
 @dataclass(frozen=True, eq=False)
 class _Said:
-    """What the model said of one picture: probabilities (K,), or why it could not be read."""
+    """What the model said of one picture: probabilities (K,), or why it could not be read; `unreached`: it
+    may be there the next time.
+    """
 
     asset_id: int
     probs: NDArray[np.float32] | None
     failed: str | None = None
+    unreached: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +159,7 @@ class _Seer:
     def through(self, pages: Iterable[_Page], tag: TagFiles) -> Iterator[tuple[_Page, list[_Said]]]:
         """Every page with what is said of its pictures, in order; later pages are read meanwhile."""
         waiting, probs, through = deque[_Page](), dict[int, NDArray[np.float32]](), 0
+        unreached = set[str]()
 
         def entries() -> Iterator[Entry]:
             for page in pages:
@@ -160,11 +168,12 @@ class _Seer:
 
         for batch in tag(self.tagger, entries()):
             probs.update(zip((int(one.id) for one in batch.entries), batch.probs, strict=True))
+            unreached |= {one.path for one in batch.unreadable if is_trouble(one.reason)}
             through += len(batch.entries) + len(batch.unreadable)
             while waiting and through >= len(waiting[0].files):
                 through -= len(waiting[0].files)
-                yield waiting[0], _said(waiting.popleft(), probs)
-        yield from ((page, _said(page, probs)) for page in waiting)
+                yield waiting[0], _said(waiting.popleft(), probs, unreached)
+        yield from ((page, _said(page, probs, unreached)) for page in waiting)
 
     def tags(self, probs: NDArray[np.float32]) -> list[tuple[int, bool, str]]:
         """(column, whether it is accepted, why a person should look) of every tag of one picture."""
@@ -187,10 +196,13 @@ class _Seer:
         return "none" if self.rule is None else f"{self.rule.rule.kind} {self.rule.rule.value:g}"
 
 
-def _said(page: _Page, probs: dict[int, NDArray[np.float32]]) -> list[_Said]:
+def _said(page: _Page, probs: dict[int, NDArray[np.float32]], unreached: Collection[str]) -> list[_Said]:
     """What is said of the pictures of a page that have a file; taken out of `probs`."""
-    found = {number: probs.pop(number, None) for number in page.files}
-    return [_Said(number, one, None if one is not None else UNREADABLE) for number, one in found.items()]
+    found = [(number, probs.pop(number, None), str(one.path)) for number, one in page.files.items()]
+    return [
+        _Said(number, one) if one is not None else _Said(number, None, UNREADABLE, path in unreached)
+        for number, one, path in found
+    ]
 
 
 def _unseen(model_id: int) -> Select[Any]:
@@ -224,13 +236,14 @@ _Given = list[tuple[int, NDArray[np.float32], tuple[int, bool, str]]]
 
 def _write(connection: Connection, seer: _Seer, said: Sequence[_Said], lost: Mapping[int, str]) -> TagResult:
     read: _Read = [(one.asset_id, one.probs) for one in said if one.probs is not None]
-    failed = {**lost, **{one.asset_id: one.failed for one in said if one.probs is None}}
+    failed = {**lost, **{one.asset_id: one.failed for one in said if one.probs is None and not one.unreached}}
     mine = _put_tagged(connection, seer.model_id, {**dict.fromkeys(number for number, _ in read), **failed})
     read = [one for one in read if one[0] in mine]
     kept = [row for number, probs in read for row in _predictions(seer, number, probs)]
     _put(connection, predictions, ("asset_id", "model_id", "label_id"), kept, ("probability",))
     accepted, asked, decided = _judge(connection, seer, read)
-    return TagResult(len(read), accepted, asked, decided, len(mine & failed.keys()))
+    unreached = sum(one.unreached for one in said)
+    return TagResult(len(read), accepted, asked, decided, len(mine & failed.keys()), unreached)
 
 
 def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, int]:

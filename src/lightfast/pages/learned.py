@@ -113,8 +113,11 @@ def learned_sections(found: Learned | None) -> list[Section]:
         else (row["name"], "", "", "", row["note"])
         for row in auto["tried"]
     )
+    where = f"On {auto['n_val']:,} validation pictures"
+    if "folds" in auto:
+        where = f"On {auto['n']:,} labelled pictures in {auto['folds']} parts, each read by heads of the rest"
     note = (
-        f"On {auto['n_val']:,} validation pictures; the loss is the mean cross-entropy at the temperature "
+        f"{where}; the loss is the mean cross-entropy at the temperature "
         f"that suits the way best. Budget {duration(auto['budget_seconds'])}, used "
         f"{duration(auto['seconds'])}."
     )

@@ -236,7 +236,8 @@ def temperature_words(checkpoint: Checkpoint) -> str:
     elif temperature < 1 - SMALL_CHANGE:
         change = "the model was not sure enough, and its" if told else "the model's"
         change += " probabilities were made sharper"
-    return f"The temperature is {temperature:.2f}, fitted on {pictures:,} validation pictures: {change}."
+    kind = "labelled pictures out of fold" if "out_of_fold" in checkpoint.details else "validation pictures"
+    return f"The temperature is {temperature:.2f}, fitted on {pictures:,} {kind}: {change}."
 
 
 def curves_figure(history: Sequence[Mapping[str, Any]], caption: str, title: str = "") -> Figure:

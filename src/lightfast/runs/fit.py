@@ -274,7 +274,8 @@ def write_fit(folder: Path, job: TrainingJob, checkpoint: Checkpoint) -> None:
     write_margins(folder, job.splits.train, len(checkpoint.history))
     others = checked_ruled_out(job.splits.train, job.splits.ruled_out)
     write_seen(folder, job.splits.train, job.splits.val, *([] if others is None else [others.images]))
-    if not (folder / VAL_PREDICTIONS_FILE).exists():
+    # What an earlier try left, which was stopped, is of another head.
+    if "out_of_fold" not in checkpoint.details:
         write_val_predictions(folder, checkpoint, job.splits.val)
     record_evaluation(folder, job.splits.test.version, "train")
 

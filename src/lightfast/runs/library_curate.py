@@ -118,11 +118,14 @@ def _look(library: Library, folder: Path, options: RunOptions, folds: int) -> No
 
 
 def _divided(library: Library, labelled: LabelledAssets) -> TrainingPile:
-    """The pictures, the untouched ones as a test part where the others have two labels."""
+    """The pictures, the untouched ones as a test part where the others have two labels; those of which the
+    others lack a label are with the others.
+    """
     with library.store.read() as connection:
         held = held_out_assets(connection)
     rest = {name for one in labelled.pictures if one.asset_id not in held for name in one.labels}
-    apart = [one for one in labelled.pictures if one.asset_id in held and len(rest) > 1]
+    known = [one for one in labelled.pictures if one.asset_id in held and rest.issuperset(one.labels)]
+    apart = known if len(rest) > 1 else []
     return TrainingPile(replace(labelled, negatives=()), Spent(0, 0, 0), apart, (), ())
 
 
@@ -187,5 +190,5 @@ def _queue(
         if one["asset"] in there
     ]
     fresh = [one for one in entries if (one["asset_id"], one["label_id"]) not in answered]
-    queued = enqueue(connection, fresh)
+    queued = sum(enqueue(connection, page) for page in in_pages(fresh))
     return queued, len(fresh) - queued, len(entries) - len(fresh)

@@ -33,6 +33,7 @@ class LibraryTagResult:
     queued: int
     decided: int
     lost: int
+    unreached: int
     notes: tuple[str, ...]
 
 

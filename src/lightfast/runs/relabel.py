@@ -22,7 +22,7 @@ from lightfast.data.dataset import ImageSpec, LoadedData, concatenate
 from lightfast.data.decisions import Decision, DecisionLog
 from lightfast.data.export import require_new_folder, save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.lists.not_labels import NOT_LABEL
+from lightfast.data.lists.not_labels import NOT_LABEL, UNLABELLED_PART
 from lightfast.data.replay import DecisionConflict, Replayed, misplaced, replay
 from lightfast.data.ruled_out import RuledOut
 from lightfast.experiments.auto import AUTO_MODEL
@@ -274,14 +274,18 @@ def _write(
     if base is None:
         loaded = dataclasses.replace(data, **sets, ruled_out=beside)
         return save_npz(out / "data.npz", loaded if len(sets) > 1 or beside is not None else loaded.train)
-    rows = _table_rows(sets, beside)
-    # Columns that say nothing are left out.
-    columns = [0, 1, *[2] * (len(sets) > 1), *[3] * (beside is not None)]
+    rows, columns = _table_rows(sets, beside), _columns(sets, beside)
     text = StringIO()
     table = csv.writer(text)
     table.writerow([("path", "label", "split", NOT_LABEL)[one] for one in columns])
     table.writerows([[str((base / row[0]).absolute()), *row[1:]][one] for one in columns] for row in rows)
     return write_text(out / "data.csv", text.getvalue())
+
+
+def _columns(sets: Mapping[str, ImageSet], beside: RuledOut | None) -> list[int]:
+    """The columns of data.csv; those that would say nothing are left out."""
+    said = [] if beside is None else beside.says_something.tolist()
+    return [0, 1, *[2] * (len(sets) > 1 or not all(said)), *[3] * any(said)]
 
 
 def _table_rows(sets: Mapping[str, ImageSet], beside: RuledOut | None) -> list[tuple[str, str, str, str]]:
@@ -295,6 +299,7 @@ def _table_rows(sets: Mapping[str, ImageSet], beside: RuledOut | None) -> list[t
     if beside is not None:
         ids = beside.images.ids
         rows += [(ids[row], "", "train", names[one]) for row, one in np.argwhere(beside.classes)]
+        rows += [(ids[row], "", UNLABELLED_PART, "") for row in np.flatnonzero(~beside.says_something)]
     return rows
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +167,22 @@ def test_reduced_features_follow_new_pictures_and_a_cut_file(piled, reducing, tm
     again = reduced.load_reduced(known)
     assert again.name == whole.name
     np.testing.assert_allclose(again.rows, whole.rows, atol=1e-6)
+
+
+def test_reduced_features_stay_while_another_program_finds_new_axes(piled, reducing, monkeypatch):
+    with piled.store.read() as connection:
+        known = open_features(piled, connection, "net")
+    whole = np.array(reduced.load_reduced(known).rows)
+
+    @contextmanager
+    def overtaken(folder: Path) -> Iterator[None]:
+        with alone(folder):
+            yield
+        shutil.rmtree(folder / "reduced")
+
+    alone = reduced._alone
+    monkeypatch.setattr(reduced, "_alone", overtaken)
+    np.testing.assert_allclose(reduced.load_reduced(known).rows, whole, atol=1e-5)
 
 
 def test_reduced_features_are_of_one_length_and_those_of_older_versions_made_again(piled, reducing):

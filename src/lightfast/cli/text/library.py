@@ -27,7 +27,7 @@ def add_lines(result: AddResult) -> list[str]:
 
 def tag_lines(result: LibraryTagResult) -> list[str]:
     """How many pictures were seen, accepted, queued."""
-    if not result.seen and not result.lost:
+    if not (result.seen or result.lost or result.unreached):
         return [f"{result.model} has seen every picture of the library"]
     lines = [
         f"seen       {result.seen:,} pictures by {result.model}",
@@ -38,6 +38,8 @@ def tag_lines(result: LibraryTagResult) -> list[str]:
         lines.append(f"decided    {result.decided:,} that people had decided before stay so")
     if result.lost:
         lines.append(f"not seen   {result.lost:,} whose files are not where they were, as they were")
+    if result.unreached:
+        lines.append(f"not seen   {result.unreached:,} that could not be fetched now: give the command again")
     return lines
 
 

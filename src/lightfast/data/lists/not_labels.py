@@ -86,30 +86,43 @@ def with_not_labels(
 ) -> LoadedData:
     """The data with the pictures of the train part that are known only for what they are not, made into the
     size of the others; those of other parts would be tested on, and are left out, as are those whose label
-    another row gives. Raises DataError where that is the label that they are said not to have.
+    another row gives. Where none of them can be read a note says so: the others can be learned from. Raises
+    DataError where that is the label that they are said not to have.
     """
     mine = _unlabelled(loaded, others)
     by_picture, notes = not_these([(row.id, name) for row, name in mine if name], loaded.train.class_names)
     nothing = np.zeros(loaded.train.num_classes, dtype=np.bool_)
     by_picture = {row.id: nothing for row, name in mine if not name} | by_picture
     rows = {row.id: row for row, _ in mine if row.id in by_picture}
+    loaded = dataclasses.replace(loaded, notes=(*loaded.notes, *notes))
     if not rows or loaded.train.labels is None:
-        return dataclasses.replace(loaded, notes=(*loaded.notes, *notes))
-    files = resolver.resolve_rows([(row.base, row.name) for row in rows.values()])
-    entries = [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
-    height, width, channels = loaded.train.image_shape
-    spec = dataclasses.replace(target, image_size=(height, width), channels=channels, lost="keep")
-    read = assemble(f"{loaded.train.name}, not these", entries, ("unknown",), spec, resolver.report)
+        return loaded
+    read = _read(loaded, list(rows.values()), resolver, target)
+    if isinstance(read, str):
+        return dataclasses.replace(loaded, notes=(*loaded.notes, read))
     images = dataclasses.replace(read.train, labels=None, class_names=())
     images = images.with_hashes(read.train.known_hashes)
-    classes = np.stack([by_picture[name] for name in images.ids])
-    beside = RuledOut(images, classes)
+    beside = RuledOut(images, np.stack([by_picture[name] for name in images.ids]))
     return dataclasses.replace(
         loaded,
         ruled_out=beside,
         unreadable=(*loaded.unreadable, *read.unreadable),
-        notes=(*loaded.notes, *notes, *_counted(beside)),
+        notes=(*loaded.notes, *_counted(beside)),
     )
+
+
+def _read(
+    loaded: LoadedData, rows: Sequence[ManifestRow], resolver: SourceResolver, target: ImageSpec
+) -> LoadedData | str:
+    """The pictures of these rows in the size of the others; where none can be read, what is to be said."""
+    files = resolver.resolve_rows([(row.base, row.name) for row in rows])
+    entries = [Entry(file, row.id, 0) for row, file in zip(rows, files, strict=True)]
+    height, width, channels = loaded.train.image_shape
+    spec = dataclasses.replace(target, image_size=(height, width), channels=channels, lost="keep")
+    try:
+        return assemble(f"{loaded.train.name}, not these", entries, ("unknown",), spec, resolver.report)
+    except DataError as error:
+        return f"{len(entries):,} picture(s) without a label were left out: {error.without_cure}"
 
 
 def _counted(beside: RuledOut) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.data.dataset import Address, Entry
-from lightfast.data.sources.remote import FileRequest, fetch_files, local_name, open_location
+from lightfast.data.sources.remote import NOT_FETCHED, FileRequest, fetch_files, local_name, open_location
 
 _WAITS = (0.5, 1.0, 2.0)
 """Seconds before a file is asked for again that a server could not give."""
@@ -52,7 +52,7 @@ def bring(entries: Sequence[Entry]) -> Iterator[Brought]:
                 # Of its kind it is known already: that spares a question.
                 requests.append(FileRequest(open_location(one.address.url), path, {"type": "file"}))
             except DataError as error:
-                reasons[path] = str(error)
+                reasons[path] = f"{NOT_FETCHED} ({error})"
         said = fetch_files(requests, waits=_WAITS)
         reasons |= {one.local: why for one, why in zip(requests, said, strict=True) if why}
         reasons |= {

@@ -44,6 +44,7 @@ _STATE_KEYS = (
 )
 MOST_IN_A_ROW = 64
 """Files that fail one after the other before it is the network."""
+NOT_FETCHED = "cannot be fetched"
 _AT_ONCE = 16
 """Files on the way at the same time; waiting for the network takes no core."""
 
@@ -78,6 +79,11 @@ class FileRequest:
 
 class FetchError(Exception):
     """A file that could not be fetched for another reason than that it is not there or not allowed."""
+
+
+def is_trouble(why: str) -> bool:
+    """Whether a file could not be had for what happened on the way: it may be there the next time."""
+    return why.startswith(NOT_FETCHED)
 
 
 def is_address(text: str) -> bool:
@@ -224,12 +230,12 @@ def _fetched(one: FileRequest, waits: Sequence[float]) -> tuple[str, bool]:
     except PermissionError:
         why = "permission denied"
     except FetchError as error:
-        why = f"cannot be fetched ({error})"
+        why = f"{NOT_FETCHED} ({error})"
     with cache_errors(one.local.parent):
         make_folder(one.local.parent)
         one.local.write_bytes(b"")
         os.utime(one.local, (0, 0))
-    return why, why.startswith("cannot")
+    return why, is_trouble(why)
 
 
 def _bring_at_last(one: FileRequest, waits: Sequence[float]) -> None:

@@ -60,8 +60,9 @@ def load_reduced(known: FeatureFile, report: Reporter = silent) -> ReducedVector
             _find_axes(known, place)
         axes = np.load(place / _AXES)
         _grow(known, place, axes, report)
-    rows = np.memmap(place / _ROWS, dtype=np.float32, mode="r", shape=(len(known), axes.shape[1]))
-    return ReducedVectors(load_json(place / _BUILT)["name"], axes, rows)
+        # Before others may find new axes: what is open stays.
+        rows = np.memmap(place / _ROWS, dtype=np.float32, mode="r", shape=(len(known), axes.shape[1]))
+        return ReducedVectors(load_json(place / _BUILT)["name"], axes, rows)
 
 
 def _serves(place: Path, pictures: int) -> bool:

@@ -56,7 +56,9 @@ function labelsOf(laid, names) {
 async function relabel(map) {
   const laid = await get("/api/map"), { labels } = map.data;
   for (const name of Object.values(laid.labels)) if (!labels.includes(name)) labels.push(name);
-  map.label = labelsOf(laid, labels);
+  // A finer map that came meanwhile may lack pictures of this one, and have others.
+  const now = new Map(laid.asset_ids.map((/** @type {number} */ id, /** @type {number} */ row) => [id, laid.label_ids[row]]));
+  map.label = labelsOf({ labels: laid.labels, label_ids: map.data.asset_ids.map((/** @type {number} */ id) => now.get(id) ?? 0) }, labels);
   map.colours();
 }
 
