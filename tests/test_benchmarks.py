@@ -40,7 +40,6 @@ LACKING = {
     "objects": ASKED_SINCE | {"packages", "load", "date"},
     "peer-recipe": ASKED_SINCE | {"packages", "load", "date"},
     "persons_hour": ASKED_SINCE | {"n", "python", "packages", "load", "date"},
-    "perturbations-cpu": ASKED_SINCE | {"load"},
     "quickdraw-paper": ASKED_SINCE | {"load"},
     "repair-default": ASKED_SINCE | {"load"},
     "rotted": ASKED_SINCE | {"spread"},

@@ -86,8 +86,8 @@ def test_every_write_that_takes_a_key_says_so(plain_client: httpx.Client):
         if method != "get"
         and "idempotency-key" not in {one["name"] for one in operation.get("parameters", [])}
     }
-    # The same again changes nothing, or (log in, lease, search, predict) is asked for anew. The answer to a new
-    # password is a session, which is kept nowhere; sent again it is refused, for the present one is another.
+    # The same again changes nothing, or (log in, lease, search, predict) is asked for anew. The answer to a
+    # new password is a session, which is kept nowhere; sent again it is refused: the present one is another.
     assert silent == {
         ("post", "/api/session"),
         ("delete", "/api/session"),
