@@ -70,6 +70,12 @@ def slow_when_first(number: int) -> int:
     return number
 
 
+def torn_while_the_first_is_slow(number: int) -> int:
+    if number == 1:
+        raise DataError("picture 1 is torn", cure="Mend it.")
+    return slow_when_first(number)
+
+
 def out_of_memory(number: int) -> int:
     if number == 1:
         raise MemoryError("cannot allocate 9 TiB")

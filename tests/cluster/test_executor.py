@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from cluster_tasks import absolute, killed_first, marked, out_of_memory, seen_from, slow_when_first, weighted
+from cluster_tasks import (
+    absolute,
+    killed_first,
+    marked,
+    out_of_memory,
+    seen_from,
+    slow_when_first,
+    torn_while_the_first_is_slow,
+    weighted,
+)
 
 from lightfast.base.errors import ClusterError, DataError, SettingsError
 from lightfast.base.parallel import in_parallel
@@ -39,6 +49,23 @@ def test_an_error_of_a_task_is_raised_as_it_was_and_what_others_wrote_stays(clus
     assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
     with pytest.raises(SettingsError, match="jobs 0"):
         cluster.executor(marked, [(tmp_path, 0)], jobs=0)
+
+
+def test_what_comes_before_an_error_comes_first_and_nothing_is_begun_after_it(cluster):
+    import ray
+
+    remote, begun = ray.remote(torn_while_the_first_is_slow), list[int]()
+
+    def begin(number: int) -> Any:
+        begun.append(number)
+        return remote.remote(number)
+
+    results = in_order(begin, range(99), Redo(), at_once=lambda: 2)
+    assert next(results) == 0
+    with pytest.raises(DataError, match=r"^picture 1 is torn"):
+        next(results)
+    # While the first was awaited there was time for all of them.
+    assert len(begun) < 20
 
 
 def test_a_task_whose_worker_is_killed_is_begun_again(cluster, tmp_path: Path):

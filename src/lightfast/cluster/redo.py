@@ -63,8 +63,9 @@ def in_order(
             them, nothing more is begun.
         what: what a call is called in messages.
 
-    An exception of a call ends the stream and is raised here as it was. Raises ClusterError for a call that
-    is lost more often than `redo.times`, and where no machine is left. Closing the stream ends what runs.
+    An exception of a call ends the stream and is raised here as it was, in its turn: what comes before it
+    comes first, and nothing more is begun. Raises ClusterError, in its turn too, for a call that is lost more
+    often than `redo.times`, and at once where no machine is left. Closing the stream ends what runs.
     """
     calls, following = _Calls(call, enumerate(items), _Waiting(redo, at_once, what)), 0
     try:
@@ -72,7 +73,7 @@ def in_order(
             if following not in calls.done:
                 calls.gather()
             while following in calls.done:
-                yield calls.done.pop(following)
+                yield calls.take(following)
                 following += 1
     finally:
         calls.end()
@@ -80,13 +81,23 @@ def in_order(
 
 @dataclass
 class _Calls:
-    """Calls that are under way, by their references, and the results that wait for their turn."""
+    """Calls that are under way, by their references, and the results that wait for their turn; so do the
+    exceptions of those that failed.
+    """
 
     call: Callable[[Any], Any]
     source: Iterator[tuple[int, Any]]
     waiting: _Waiting
     under_way: dict[Any, _Call] = field(default_factory=dict)
     done: dict[int, Any] = field(default_factory=dict)
+    failed: dict[int, Exception] = field(default_factory=dict)
+
+    def take(self, number: int) -> Any:
+        """The result whose turn has come; raises the exception of one that failed."""
+        result = self.done.pop(number)
+        if number in self.failed:
+            raise self.failed[number]
+        return result
 
     def begin(self, ahead: int | None) -> bool:
         """Begin as many calls as there is room for; whether any is under way or done."""
@@ -98,6 +109,8 @@ class _Calls:
         if not self.under_way and not self.done:
             # Also where no machine is there: that is told when none comes.
             room = max(1, room)
+        if self.failed:
+            room = 0
         for number, item in itertools.islice(self.source, max(0, room)):
             begun = self.call(item)
             if isinstance(begun, ray.ObjectRef):
@@ -116,8 +129,11 @@ class _Calls:
             try:
                 self.done[one.number] = ray.get(reference)
             except RayError as error:
-                _raise_or_count(error, one, self.waiting)
-                self.under_way[self.call(one.item)] = one
+                failure = _failure(error, one, self.waiting)
+                if failure is None:
+                    self.under_way[self.call(one.item)] = one
+                else:
+                    self.failed[one.number], self.done[one.number] = failure, None
 
     def end(self) -> None:
         """End what is still under way."""
@@ -159,8 +175,8 @@ class _Waiting:
         return ended
 
 
-def _raise_or_count(error: Exception, one: _Call, waiting: _Waiting) -> None:
-    """Count a lost call; raise what is no loss, and what was lost too often."""
+def _failure(error: Exception, one: _Call, waiting: _Waiting) -> Exception | None:
+    """What is raised for a call that failed, or was lost too often; None for a loss, which is counted."""
     from ray import exceptions
 
     losses = (
@@ -172,19 +188,24 @@ def _raise_or_count(error: Exception, one: _Call, waiting: _Waiting) -> None:
     )
     cause = error.cause if isinstance(error, exceptions.RayTaskError) else error
     if not isinstance(cause, (*losses, MemoryError)):
-        if isinstance(cause, exceptions.RayError):
-            raise ClusterError(
-                f"{waiting.what} {one.number + 1}: {_line(cause)}",
-                cure="See the cluster's logs; the same command goes on where it was.",
-            ) from error
-        raise cause from None
+        if not isinstance(cause, exceptions.RayError):
+            return cause
+        failure = ClusterError(
+            f"{waiting.what} {one.number + 1}: {_line(cause)}",
+            cure="See the cluster's logs; the same command goes on where it was.",
+        )
+        failure.__cause__ = error
+        return failure
     one.lost += 1
-    if one.lost > waiting.redo.times:
-        raise ClusterError(
-            f"{waiting.what} {one.number + 1} was lost {one.lost} times ({_line(cause)})",
-            cure="Give the machines more memory, or start fewer workers on each; the same command goes on "
-            "where it was.",
-        ) from error
+    if one.lost <= waiting.redo.times:
+        return None
+    failure = ClusterError(
+        f"{waiting.what} {one.number + 1} was lost {one.lost} times ({_line(cause)})",
+        cure="Give the machines more memory, or start fewer workers on each; the same command goes on "
+        "where it was.",
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def _line(error: BaseException) -> str:

@@ -54,6 +54,8 @@ def test_every_kind_has_loss_psnr_ssim_accuracy_gain_and_seconds_with_intervals(
         for name in ("bce", "psnr", "ssim", "accuracy", "seconds"):
             low, high = row[f"{name}_interval"]
             assert low <= row[name] <= high
+        # Seconds and accuracy of two trainings may be the same.
+        for low, high in (row[f"{name}_interval"] for name in ("bce", "psnr", "ssim")):
             assert low < high
         assert row["trainings"] == 2
     for row in rows[2:]:
