@@ -134,6 +134,7 @@ BENCHMARKS = (
         extras=True,
     ),
     Benchmark("explain-speed", "seconds of one explanation, by method", ("explain_speed.py",)),
+    Benchmark("quick_studies", "what every study costs at its quick scale", ("quick_studies.py",)),
     Benchmark(
         "examples", "what examples 06 and 07 find, as explain.md and enhance.md quote it", ("examples.py",)
     ),

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -36,8 +34,7 @@ def quick(nothing, tmp_path_factory):
     # This fixture is set up before the one that gives every test one thread.
     torch.set_num_threads(1)
     options = StudyOptions(out=tmp_path_factory.mktemp("emnist"), data_folder=nothing, device="cpu")
-    started = time.process_time()
-    return options, emnist.run_emnist(options), time.process_time() - started
+    return options, emnist.run_emnist(options)
 
 
 def test_the_study_is_registered():
@@ -51,14 +48,8 @@ def test_at_paper_scale_missing_data_is_refused_with_the_command_that_fetches_it
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_quick_study_takes_less_than_two_minutes_of_processor_time(quick):
-    assert quick[2] < 120
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_every_row_of_the_paper_is_in_the_table(quick):
-    _, result, _ = quick
+    _, result = quick
     titles = [row[0] for row in result.tables[0].rows]
     assert [f"CNN, {layers} layer{'s' * (layers > 1)}" for layers in (1, 2, 3, 4)] == [
         title for title in titles if title.startswith("CNN")
@@ -74,7 +65,7 @@ def test_every_row_of_the_paper_is_in_the_table(quick):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_figure_has_its_n_seed_and_interval(quick):
-    options, result, _ = quick
+    options, result = quick
     figures = result.figures
     assert (figures["seed"], figures["n_test"], figures["scale"]) == (options.seed, 300, "quick")
     for row in figures["rows"]:
@@ -87,7 +78,7 @@ def test_every_figure_has_its_n_seed_and_interval(quick):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_stand_in_is_named_in_tables_and_notes(quick):
-    _, result, _ = quick
+    _, result = quick
     assert "mnist-5k" in result.tables[0].caption
     assert "not EMNIST" in result.notes[0]
     assert all(text_table(table) for table in result.tables)
@@ -96,7 +87,7 @@ def test_the_stand_in_is_named_in_tables_and_notes(quick):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_cross_validations_share_their_folds(quick):
-    _, result, _ = quick
+    _, result = quick
     validated = list(result.figures["cross_validation"].values())
     assert len(validated) == 3
     assert {(one["folds"], one["n"], one["seed"]) for one in validated} == {(3, 300, 0)}
@@ -105,7 +96,7 @@ def test_the_cross_validations_share_their_folds(quick):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
-    options, result, _ = quick
+    options, result = quick
     monkeypatch.setattr("lightfast.train.fit.fit", lambda *_, **__: pytest.fail("trained again"))
     again = emnist.run_emnist(options)
     assert [row["accuracy"] for row in again.figures["rows"]] == [
@@ -116,7 +107,7 @@ def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_page_holds_tables_and_figures(quick, tmp_path):
-    _, result, _ = quick
+    _, result = quick
     text = write_study_page(tmp_path / "report.html", result).read_text("utf-8")
     assert text.count("<svg") >= 3
     assert "Hardest pairs" in text

@@ -5,7 +5,6 @@ which pictures its figures show.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -38,7 +37,6 @@ MADE = ("learn_enhancer", "fit_restorer", "refit_classifier")
 class Quick:
     options: StudyOptions
     result: StudyResult
-    seconds: float
     learnt: dict[str, set[str]] = field(default_factory=dict)
 
     @property
@@ -76,9 +74,8 @@ def quick(tmp_path_factory):
         patched.setattr(perturbations_parts, "learn_enhancer", watched(1, perturbations_parts.learn_enhancer))
         patched.setattr(perturbations_parts, "fit_restorer", watched(0, perturbations_parts.fit_restorer))
         patched.setattr(perturbations_parts, "refit_classifier", refits)
-        started = time.process_time()
         result = perturbations.run_perturbations(options)
-    return Quick(options, result, time.process_time() - started, learnt)
+    return Quick(options, result, learnt)
 
 
 def test_the_study_is_registered_with_all_three_scales():
@@ -104,12 +101,6 @@ def test_without_photographs_cpu_scale_is_refused_with_the_command_that_fetches_
 
 
 # ---- the whole study
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_quick_study_takes_less_than_two_minutes_of_processor_time(quick):
-    assert quick.seconds < 120
 
 
 @pytest.mark.slow

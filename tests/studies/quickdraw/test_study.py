@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,8 +47,7 @@ def quick(nothing, tmp_path_factory):
     # This fixture is set up before the one that gives every test one thread.
     torch.set_num_threads(1)
     options = StudyOptions(out=tmp_path_factory.mktemp("quickdraw"), data_folder=nothing, device="cpu")
-    started = time.process_time()
-    return options, quickdraw.run_quickdraw(options), time.process_time() - started
+    return options, quickdraw.run_quickdraw(options)
 
 
 def test_the_study_is_registered():
@@ -167,14 +165,8 @@ def test_speed_is_measured_on_pictures_of_every_class(nothing):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_quick_study_takes_less_than_two_minutes_of_processor_time(quick):
-    assert quick[2] < 120
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_all_hypotheses_are_in_the_tables(quick):
-    _, result, _ = quick
+    _, result = quick
     told = "\n".join(text_table(table) for table in result.tables)
     assert [mark for mark in ("H1 and H2", "H3", "H4", "H5 and H6") if mark not in told] == []
     assert "−1.88 points a class" in told
@@ -183,7 +175,7 @@ def test_all_hypotheses_are_in_the_tables(quick):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_without_people_the_row_says_not_run(quick):
-    _, result, _ = quick
+    _, result = quick
     row = next(row for row in result.tables[0].rows if row[0] == "people")
     assert row[1] == "not run"
     assert result.figures["human"]["status"] == "not run"
@@ -193,7 +185,7 @@ def test_without_people_the_row_says_not_run(quick):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_second_run_trains_nothing_and_people_fill_their_row(quick, monkeypatch):
-    options, result, _ = quick
+    options, result = quick
     monkeypatch.setattr("lightfast.train.fit.fit", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr("lightfast.studies.quickdraw.study.training_speed", lambda *_, **__: 1.0)
     folder = options.out / quickdraw.PEOPLE_FOLDER
