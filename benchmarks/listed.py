@@ -266,6 +266,11 @@ BENCHMARKS = (
         data=True,
     ),
     Benchmark(
+        "library-ten-million",
+        "a PostgreSQL library of ten million rows: loading by COPY, searches by tags",
+        ("library_ten_million.py --work {work}",),
+    ),
+    Benchmark(
         "library-search",
         "search and likeness in libraries of a million rows",
         ("library_search.py --work {work}",),
