@@ -140,6 +140,12 @@ BENCHMARKS = (
         extras=True,
     ),
     Benchmark("explain-speed", "seconds of one explanation, by method", ("explain_speed.py",)),
+    Benchmark(
+        "perturbation_seeds",
+        "what a frozen classifier gains by an enhancer that learnt from the same pictures, over seeds",
+        ("perturbation_seeds.py --work {work}",),
+        data=True,
+    ),
     Benchmark("quick_studies", "what every study costs at its quick scale", ("quick_studies.py",)),
     Benchmark(
         "examples", "what examples 06 and 07 find, as explain.md and enhance.md quote it", ("examples.py",)
