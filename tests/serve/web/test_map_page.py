@@ -125,7 +125,7 @@ def orders(waiting: Running, visit: Callable[..., Visitor]) -> tuple[Orders, Vis
 
 
 def test_groups_and_both_maps_are_one_order(waiting: Running, orders: tuple[Orders, Visitor]):
-    """Whatever becomes of the page, the server goes on; the page shows the draft while the finer map is made."""
+    """The server goes on without the page, which shows the draft while the finer map is made."""
     found, visitor = orders
     visitor.page.get_by_role("button", name="Group the pictures").click()
     visitor.page.wait_for_selector("#running .job")
