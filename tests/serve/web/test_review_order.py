@@ -20,7 +20,11 @@ _LEFT = "document.getElementById('left').textContent === '{}'"
 def held_back(visitor: Visitor, address: str) -> list[Any]:
     """Requests for `address` that wait until the test lets them go."""
     waiting: list[Any] = []
-    visitor.page.route(address, lambda route: waiting.append(route))
+
+    def held(route: Any) -> None:
+        waiting.append(route)
+
+    visitor.page.route(address, held)
     return waiting
 
 
