@@ -29,12 +29,15 @@ export class Queue {
     /** Acts go one after the other, in the order of the hand. */
     this.chain = Promise.resolve();
     this.going = 0;
+    this.ahead = AHEAD;
     this.begin({ order: "", side: 1024 });
   }
 
   /** Begin anew in another order or size: the server gives what this person has in hand again, behind the acts that are on their way. @param {{order: string, side: 256 | 1024, ahead?: number}} options */
   begin({ order, side, ahead = AHEAD }) {
-    [this.order, this.side, this.ahead] = [order, side, ahead];
+    this.order = order;
+    this.side = side;
+    this.ahead = ahead;
     /** @type {Entry[]} */
     this.waiting = [];
     /** @type {Set<number>} pictures that this page has in hand: shown, waiting, or with an act on its way; another set after each beginning. */
