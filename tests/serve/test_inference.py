@@ -34,23 +34,37 @@ def uploads(count: int) -> list[Upload]:
     return [Upload(f"{number}.png", noise_picture(number)) for number in range(count)]
 
 
-def test_what_waits_goes_together_at_most_a_batch():
-    gate, sizes = threading.Event(), []
+class Held:
+    """A model that answers when it is let go, and the sizes of the batches that reached it."""
 
-    def slow(images: np.ndarray) -> np.ndarray:
-        gate.wait(30)
+    def __init__(self, card: ModelCard = CARD) -> None:
+        self._gate = threading.Event()
+        self.sizes: list[int] = []
+        self.batcher = MicroBatcher(Tagger(card, self._slow, threads=1), self.sizes.append)
+
+    def _slow(self, images: np.ndarray) -> np.ndarray:
+        self._gate.wait(30)
         return brightness(images)
 
-    batcher = MicroBatcher(Tagger(CARD, slow, threads=1), sizes.append)
+    def until_busy(self) -> None:
+        while not self.sizes:
+            threading.Event().wait(0.01)
+
+    def let_go(self) -> None:
+        self._gate.set()
+
+
+def test_what_waits_goes_together_at_most_a_batch():
+    held = Held()
+    batcher = held.batcher
     first = batcher.submit(uploads(1)[0])
-    while not sizes:
-        threading.Event().wait(0.01)
+    held.until_busy()
     others = [batcher.submit(one) for one in uploads(300)]
-    gate.set()
+    held.let_go()
     assert first.result(30).shape == (2,)
     assert [one.result(30).shape for one in others] == [(2,)] * 300
     batcher.close()
-    assert sizes == [1, 256, 44]
+    assert held.sizes == [1, 256, 44]
 
 
 def test_each_gets_its_own_answer():
@@ -96,33 +110,22 @@ def test_close_answers_what_waits_and_takes_no_more():
 
 
 def test_what_nobody_waits_for_any_more_takes_no_place_in_a_batch():
-    gate, sizes = threading.Event(), []
-
-    def slow(images: np.ndarray) -> np.ndarray:
-        gate.wait(30)
-        return brightness(images)
-
-    batcher = MicroBatcher(Tagger(CARD, slow, threads=1), sizes.append)
+    held = Held()
+    batcher = held.batcher
     first = batcher.submit(uploads(1)[0])
-    while not sizes:
-        threading.Event().wait(0.01)
+    held.until_busy()
     waiting = [batcher.submit(one) for one in uploads(260)]
     for one in waiting[:200]:
         one.cancel()
-    gate.set()
+    held.let_go()
     assert [one.result(30).shape for one in (first, *waiting[200:])] == [(2,)] * 61
     batcher.close()
-    assert sizes == [1, 60]
+    assert held.sizes == [1, 60]
 
 
 def test_what_was_given_up_keeps_nobody_out():
-    gate = threading.Event()
-
-    def slow(images: np.ndarray) -> np.ndarray:
-        gate.wait(30)
-        return brightness(images)
-
-    batcher = MicroBatcher(Tagger(CARD, slow, threads=1))
+    held = Held()
+    batcher = held.batcher
     (picture,) = uploads(1)
     # The thread takes some away at once.
     waiting = [batcher.submit(picture) for _ in range(4_096)]
@@ -133,7 +136,7 @@ def test_what_was_given_up_keeps_nobody_out():
     for one in waiting:
         one.cancel()
     last = batcher.submit(picture)
-    gate.set()
+    held.let_go()
     assert last.result(30).shape == (2,)
     batcher.close()
 
@@ -158,22 +161,15 @@ def test_pictures_of_a_request_for_which_there_is_no_room_are_not_computed(
 
 
 def test_a_caller_who_goes_away_is_not_computed_for(plain_served: Running, monkeypatch: pytest.MonkeyPatch):
-    gate, sizes = threading.Event(), []
-
-    def slow(images: np.ndarray) -> np.ndarray:
-        gate.wait(30)
-        return brightness(images)
-
+    held = Held(ModelCard("test", (28, 28, 3), ("dark", "bright")))
+    batcher = held.batcher
     with plain_served.client() as client, ThreadPoolExecutor(2) as pool:
-        held = plain_served.app.state.service.model.current()
-        card = ModelCard("test", (28, 28, 3), ("dark", "bright"))
-        batcher = MicroBatcher(Tagger(card, slow, threads=1), sizes.append)
-        monkeypatch.setattr(held, "batcher", batcher)
-        monkeypatch.setattr(held, "tagger", batcher.tagger)
+        model = plain_served.app.state.service.model.current()
+        monkeypatch.setattr(model, "batcher", batcher)
+        monkeypatch.setattr(model, "tagger", batcher.tagger)
         body = {"content": noise_picture(1), "headers": {"Content-Type": "image/png"}}
         first = pool.submit(client.post, "/api/predict", **body)
-        while not sizes:
-            threading.Event().wait(0.01)
+        held.until_busy()
         asked: list[tuple[str, dict[str, Any]]] = [
             ("/api/predict", body),
             ("/api/predict/strokes", {"json": DRAWING}),
@@ -185,7 +181,7 @@ def test_a_caller_who_goes_away_is_not_computed_for(plain_served: Running, monke
         while not all(one.answer.cancelled() for one in batcher._waiting) and time.monotonic() < end:
             threading.Event().wait(0.05)
         assert [one.answer.cancelled() for one in batcher._waiting] == [True, True]
-        gate.set()
+        held.let_go()
         assert first.result(30).status_code == 200
         batcher.close()
-    assert sizes == [1]
+    assert held.sizes == [1]

@@ -5,34 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal
 
 from lightfast.base.plain import FLAT, HIDDEN
 from lightfast.evaluate.compare import PairedTest
 from lightfast.evaluate.metrics import Evaluation
-from lightfast.explain.difference import Difference, TopChange
+from lightfast.pages.enhance_gallery import ShownChanges, gallery_section
 from lightfast.pages.repair import intervals_of, paired_table
 from lightfast.pages.run import curves_figure
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
-from lightfast.report.overlay import coloured
-from lightfast.report.page import Card, Cards, Cell, PictureRow, Section, SectionPart, Table, Text, write_page
-from lightfast.report.pictures import picture, picture_grid
+from lightfast.report.page import Card, Cards, Cell, Section, SectionPart, Table, Text, Tone, write_page
 from lightfast.report.tables import MISSING, percent, percent_range, points_cell, share_card, share_cell
 from lightfast.restore.gate import WITH, WITHOUT, EnhancerScores, EnhancerTest, Gate, Refit
 
 LEAK = "LEAK"
 TRIED = "Strengths of the fidelity term that were tried"
 TRIED_COLUMNS = ("λ", "cross-entropy", "accuracy", "change of the picture", "epochs")
-_OUTCOMES = {
-    (False, True): "gained",
-    (True, False): "lost",
-    (False, False): "wrong both times",
-    (True, True): "right both times",
-}
 _RULE = (
     "Of several λ the largest is taken whose cross-entropy lies within one standard error of the smallest: "
     "of equally helpful enhancers the one that changes the picture least."
@@ -79,23 +68,6 @@ class Leak(EnhancerScores):
     said: str
     trained_on: Mapping[str, int]
     honest: EnhancerScores
-
-
-@dataclass(frozen=True, eq=False)
-class ShownChanges:
-    """R test pictures with what the enhancer makes of them: uint8 (R, H, W, C) each.
-
-    Attributes:
-        changes, tops: how the pixels and the first classes changed.
-        labels: the given ones. right: (without, with) whether the prediction is the label.
-    """
-
-    inputs: NDArray[np.uint8]
-    outputs: NDArray[np.uint8]
-    changes: Difference
-    tops: tuple[TopChange, ...]
-    labels: tuple[str, ...]
-    right: tuple[tuple[bool, bool], ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -153,10 +125,14 @@ class EnhanceFigures:
         """The gate that lets a refused enhancer through: by degraded pictures where it helps those."""
         return "degraded" if self.gate.degraded_would_pass else "off"
 
+    @property
+    def verdict(self) -> Literal["refused", "kept", "accepted"]:
+        """The gate's; kept: there was none to pass."""
+        return "refused" if not self.accepted else "kept" if self.gate.kind == "off" else "accepted"
+
     def verdict_sentence(self) -> str:
         """The gate's verdict in one sentence, with its figures."""
-        said = "Refused" if not self.accepted else "Kept" if self.gate.kind == "off" else "Accepted"
-        return f"{said}: {self.reason}."
+        return f"{self.verdict.capitalize()}: {self.reason}."
 
     def way_out(self) -> str:
         """How a refused enhancer is kept, up to the command."""
@@ -183,6 +159,9 @@ class EnhanceResult(Envelope, EnhanceFigures):
     summary: str = field(default="", metadata=HIDDEN)
 
 
+_TONES: Mapping[str, Tone] = {"refused": "bad", "kept": "", "accepted": "good"}
+
+
 def write_enhance_page(path: Path, result: EnhanceResult) -> Path:
     """The report: the verdict, the test pictures, what changes in them, other classifiers, the training."""
     sections = [
@@ -190,7 +169,7 @@ def write_enhance_page(path: Path, result: EnhanceResult) -> Path:
         _tested_section(result),
         *([_refit_section(result.refit)] if result.refit else []),
         *([_leak_section(result.leak)] if result.leak else []),
-        _gallery_section(result.shown),
+        gallery_section(result.shown),
         *([_transfer_section(result.transfer)] if result.transfer else []),
         _learned_section(result),
     ]
@@ -205,15 +184,19 @@ def _cards(result: EnhanceResult) -> Cards:
     names = {"before_name": "the classifier alone", "after_name": "the classifier behind the enhancer"}
     clean, test = replace(result.paired, **names), result.degraded
     intervals = intervals_of(clean)
+    after: Tone = "strong" if result.accepted else ""
     cards = [
         share_card(clean.before_accuracy, "clean test pictures, without", intervals[0]),
-        share_card(clean.after_accuracy, "clean test pictures, with", intervals[1], "strong"),
+        share_card(clean.after_accuracy, "clean test pictures, with", intervals[1], after),
     ]
     if test:
         cell, label = _change(test), f"points on test pictures degraded by {result.suite}"
-        cards.append(Card(cell.text, label, f"95 % interval {cell.detail}", cell.tone))
-    said, tone = ("accepted", "good") if result.accepted else ("refused", "bad")
-    cards.append(Card(said, f"gate: {result.gate.kind}", "by validation pictures", tone))
+        # Nothing is green beside the verdict that there is nothing to use.
+        tone = cell.tone if result.accepted or cell.tone == "bad" else ""
+        cards.append(Card(cell.text, label, f"95 % interval {cell.detail}", tone))
+    cards.append(
+        Card(result.verdict, f"gate: {result.gate.kind}", "by validation pictures", _TONES[result.verdict])
+    )
     lead = clean.sentence()
     if not result.accepted:
         lead = (
@@ -297,41 +280,6 @@ def _leak_section(leak: Leak) -> Section:
         "The saved enhancer, where there is one, is the honest one; the other was measured and thrown away."
     )
     return Section("Leak", (table, Text(kept, note=True)), f"{leak.said}.")
-
-
-def _gallery_section(shown: Mapping[str, ShownChanges]) -> Section:
-    """Input, output and what changed, with the first three classes before and after."""
-    parts = tuple(
-        picture_grid(
-            _strips(changes),
-            ("input", "output", "difference"),
-            f"{key.capitalize()} test pictures, drawn by lot among what was gained, lost and stayed.",
-        )
-        for key, changes in shown.items()
-        if changes.labels
-    )
-    lead = (
-        "The difference is |output − input|, the brighter the larger, stretched a picture: under it the true "
-        "largest difference."
-    )
-    return Section("What it changes", parts, lead)
-
-
-def _strips(shown: ShownChanges) -> list[PictureRow]:
-    strips = []
-    for row, (label, right, top) in enumerate(zip(shown.labels, shown.right, shown.tops, strict=True)):
-        said = f"largest {shown.changes.largest[row]:.0f} of 255, mean {shown.changes.mean[row]:.1f}"
-        shots = (
-            picture(shown.inputs[row], _tops(top.before), right[0]),
-            picture(shown.outputs[row], _tops(top.after), right[1]),
-            picture(coloured(shown.changes.maps[row]), said),
-        )
-        strips.append(PictureRow(shots, f"{label}: {_OUTCOMES[right]}"))
-    return strips
-
-
-def _tops(top: tuple[tuple[str, float], ...]) -> str:
-    return ", ".join(f"{name} {share:.0%}" for name, share in top)
 
 
 def _transfer_section(transfer: Sequence[Transfer]) -> Section:

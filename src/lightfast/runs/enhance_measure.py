@@ -18,7 +18,8 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import restore
 from lightfast.models.load import load_classifier
-from lightfast.pages.enhance import ShownChanges, Transfer
+from lightfast.pages.enhance import Transfer
+from lightfast.pages.enhance_gallery import ShownChanges
 from lightfast.restore.enhance import weights_digest
 from lightfast.restore.measure import Measured, PairedPredictions, predict_both
 from lightfast.runs.enhance_options import check_base

@@ -30,6 +30,7 @@ class ClustersArguments(Settings):
     """What clusters are made with."""
 
     count: int | None = Field(None, ge=1, le=10_000, description="how many; none: by the number of pictures")
+    lay_out: bool = Field(False, description="then make a map of them, too, with a draft first")
     seed: int = Field(0, ge=0, description="of all draws")
     device: str = Field("auto", description="auto, cpu or cuda")
 
@@ -38,6 +39,7 @@ class MapArguments(Settings):
     """What a map is made with."""
 
     method: Literal["tsne", "pca"] = Field("tsne", description="tsne, or pca: quick, and straight lines stay")
+    draft: bool = Field(False, description="keep one by pca first, to look at meanwhile")
     seed: int = Field(0, ge=0, description="of all draws")
     device: str = Field("auto", description="auto, cpu or cuda")
 
@@ -120,11 +122,14 @@ def _embed(library: Library, given: EmbedArguments, report: Reporter, _by: int |
 
 
 def _clusters(library: Library, given: ClustersArguments, report: Reporter, _by: int | None) -> Any:
-    from lightfast.runs.library_layout import cluster_library
+    from lightfast.runs.library_layout import cluster_library, map_library
     from lightfast.runs.options import RunOptions
 
     options = RunOptions(device=given.device, seed=given.seed, report=report)
-    return cluster_library(library, options, given.count)
+    found = cluster_library(library, options, given.count)
+    if given.lay_out:
+        map_library(library, options, draft=True)
+    return found
 
 
 def _map(library: Library, given: MapArguments, report: Reporter, _by: int | None) -> Any:
@@ -132,7 +137,7 @@ def _map(library: Library, given: MapArguments, report: Reporter, _by: int | Non
     from lightfast.runs.options import RunOptions
 
     options = RunOptions(device=given.device, seed=given.seed, report=report)
-    return map_library(library, options, given.method)
+    return map_library(library, options, given.method, draft=given.draft)
 
 
 def _select(library: Library, given: SelectArguments, report: Reporter, _by: int | None) -> Any:

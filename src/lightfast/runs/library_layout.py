@@ -14,7 +14,7 @@ from lightfast.base.plain import as_json
 from lightfast.curate.backbone_words import WORDS_OF
 from lightfast.curate.cluster_names import named_by_backbone, named_by_labels
 from lightfast.curate.clusters import Clusters, find_clusters
-from lightfast.curate.maps import MapMethod, make_map
+from lightfast.curate.maps import MapMethod, PictureLayout, make_map
 from lightfast.library.feature_files import open_features
 from lightfast.library.layout_file import SavedLayout, save_layout
 from lightfast.library.library import Library
@@ -70,17 +70,31 @@ def cluster_library(library: Library, options: RunOptions, count: int | None = N
     return LayoutResult(len(ids), source, len(found.clusters), found.notes)
 
 
-def map_library(library: Library, options: RunOptions, method: MapMethod = "tsne") -> LayoutResult:
-    """Lay every picture that can be seen out on a plane; see `make_map`. Raises DataError for fewer than
-    four.
+def map_library(
+    library: Library, options: RunOptions, method: MapMethod = "tsne", *, draft: bool = False
+) -> LayoutResult:
+    """Lay every picture that can be seen out on a plane; see `make_map`.
+
+    Args:
+        library: is written: its features, `layouts/map.npz`.
+        options: `device`, `seed`, `report`; the step "map" is reported of the map that stays.
+        method: of the map that stays.
+        draft: keep one by "pca", made in a moment, until that of `method` takes its place.
+
+    Raises DataError for fewer than four pictures.
     """
     source, ids, vectors = pictures_with_features(library, options)
+    if draft and method != "pca":
+        _keep_map(library, source, ids, make_map(vectors, method="pca", seed=options.seed))
     layout = make_map(vectors, method=method, seed=options.seed, report=options.report)
+    _keep_map(library, source, ids, layout)
+    return LayoutResult(len(ids), source, 0, layout.notes)
+
+
+def _keep_map(library: Library, source: str, ids: NDArray[np.int64], layout: PictureLayout) -> None:
     facts = {"made_at": now().isoformat(), "source": source, **as_json(layout)}
     facts["verdict"] = layout.trust.verdict_text
-    arrays = {"asset_ids": ids, "coordinates": layout.coordinates}
-    save_layout(library, "map", SavedLayout(facts, arrays))
-    return LayoutResult(len(ids), source, 0, layout.notes)
+    save_layout(library, "map", SavedLayout(facts, {"asset_ids": ids, "coordinates": layout.coordinates}))
 
 
 def pictures_with_features(

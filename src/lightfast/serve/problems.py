@@ -28,7 +28,10 @@ MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("lightfast.serve")
 _RETRY = {"Retry-After": "5"}
 _FITTING = "See /api/openapi.json for what fits."
+_NO_JSON = "the body is no JSON object, or is not sent as one"
+_JSON_CURE = "Send a JSON object, with Content-Type: application/json."
 _CURES = {
+    400: "Send what /api/openapi.json describes: a form with its parts, or a JSON object.",
     404: "See /api/openapi.json for what there is.",
     405: "See /api/openapi.json for the methods of this address.",
 }
@@ -81,13 +84,22 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         found = [{"where": ".".join(map(str, one["loc"])), "says": _says(one)} for one in error.errors()[:20]]
         first = found[0] if found else {"where": "request", "says": "it does not fit"}
-        problem = HttpProblem(422, f"{first['where']}: {first['says']}", cure=_FITTING)
+        no_json = _is_no_json(error)
+        detail = _NO_JSON if no_json else f"{first['where']}: {first['says']}"
+        problem = HttpProblem(422, detail, cure=_JSON_CURE if no_json else _FITTING)
         return problem.response(errors=found)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         cure = _CURES.get(error.status_code, "")
         return HttpProblem(error.status_code, str(error.detail), cure=cure, headers=error.headers).response()
+
+
+def _is_no_json(error: RequestValidationError) -> bool:
+    """Whether the whole body cannot be taken for an object, as where a form's type was sent with JSON."""
+    kinds = {one["type"] for one in error.errors() if one["loc"] == ("body",)}
+    broken = any(one["type"] == "json_invalid" for one in error.errors())
+    return broken or bool(kinds & {"model_attributes_type", "dict_type", "model_type"})
 
 
 def _says(wrong: Mapping[str, Any]) -> str:

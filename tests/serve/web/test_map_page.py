@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -79,33 +80,78 @@ def test_what_is_in_view_is_labelled_by_keyboard(mapped: Running, cartographer: 
     assert len(confirmed(mapped)) == 30
 
 
-def test_groups_are_there_before_the_finer_map_is(waiting: Running, visit: Callable[..., Visitor]):
-    """Two maps are ordered: one that is there in a moment, with the groups, and the finer one behind it."""
-    methods: list[str | None] = []
-    visitor = visit(waiting, "/map")
-    page = visitor.page
-    jobs = iter(range(1, 9))
+@dataclass
+class Orders:
+    """What the page orders, and how far the job says it is; a job that says "map" has left its draft."""
 
-    def ordered(route: Any) -> None:
-        if route.request.method != "POST":
+    wanted: list[Any] = field(default_factory=list)
+    said: str = "clusters"
+    state: str = "running"
+
+    @property
+    def job(self) -> str:
+        facts = {"done": 0, "total": 2, "seconds_left": None, "error": None, "result": None}
+        return json.dumps(
+            {"id": "0123456789", "kind": "clusters", "state": self.state, "said": self.said, **facts}
+        )
+
+    def ordered(self, route: Any) -> None:
+        if route.request.method == "POST":
+            self.wanted.append(json.loads(route.request.post_data))
+            route.fulfill(status=202, content_type="application/json", body=self.job)
+        else:
             route.continue_()
-            return
-        methods.append(json.loads(route.request.post_data or "{}").get("method"))
-        _laid_out(waiting)
-        job = {"id": next(jobs), "kind": "map", "state": "running"}
-        route.fulfill(status=202, content_type="application/json", body=json.dumps(job))
 
-    def followed(route: Any) -> None:
-        number = int(route.request.url.split("/")[-2])
-        job = {"id": number, "kind": "map", "state": "running" if number == 3 else "done"}
-        said = f"event: job\ndata: {json.dumps(job)}\n\n"
+    def listed(self, route: Any) -> None:
+        live = f"[{self.job}]" if self.wanted and "kind=clusters" in route.request.url else "[]"
+        route.fulfill(status=200, content_type="application/json", body=f'{{"items": {live}, "next": null}}')
+
+    def followed(self, route: Any) -> None:
+        said = f"retry: 100\nevent: job\ndata: {self.job}\n\n"
         route.fulfill(status=200, content_type="text/event-stream", body=said)
 
-    page.route("**/api/map", ordered)
-    page.route("**/api/clusters", ordered)
-    page.route("**/api/jobs/*/events", followed)
-    page.get_by_role("button", name="Group the pictures").click()
-    page.wait_for_selector(".map-list button")
-    assert methods[:2] == [None, "pca"]
-    visitor.wait_until("document.querySelectorAll('#running .job').length === 1")
-    assert methods == [None, "pca", "tsne"]
+
+@pytest.fixture
+def orders(waiting: Running, visit: Callable[..., Visitor]) -> tuple[Orders, Visitor]:
+    """A page without groups, whose orders nobody works on."""
+    visitor, found = visit(waiting, "/review"), Orders()
+    visitor.allowed = ("status of 404",)
+    visitor.page.route("**/api/map", found.ordered)
+    visitor.page.route("**/api/clusters", found.ordered)
+    visitor.page.route("**/api/jobs?*", found.listed)
+    visitor.page.route("**/api/jobs/*/events", found.followed)
+    visitor.rest("/map")
+    return found, visitor
+
+
+def test_groups_and_both_maps_are_one_order(waiting: Running, orders: tuple[Orders, Visitor]):
+    """The server goes on without the page, which shows the draft while the finer map is made."""
+    found, visitor = orders
+    visitor.page.get_by_role("button", name="Group the pictures").click()
+    visitor.page.wait_for_selector("#running .job")
+    assert found.wanted == [{"lay_out": True}]
+    _laid_out(waiting)
+    found.said = "map t-SNE"
+    visitor.page.wait_for_selector(".map-list button")
+    assert visitor.page.locator("#running .job").count() == 1
+    assert len(found.wanted) == 1
+
+
+def test_who_comes_back_sees_what_was_ordered(orders: tuple[Orders, Visitor]):
+    found, visitor = orders
+    visitor.page.get_by_role("button", name="Group the pictures").click()
+    visitor.page.wait_for_selector("#running .job")
+    visitor.rest("/library")
+    visitor.rest("/map")
+    visitor.page.wait_for_selector("#running .job")
+    assert not visitor.page.get_by_role("button", name="Group the pictures").is_visible()
+    assert len(found.wanted) == 1
+
+
+def test_groups_without_a_map_are_laid_out(waiting: Running, orders: tuple[Orders, Visitor]):
+    found, visitor = orders
+    _laid_out(waiting)
+    (waiting.library.folder / "layouts" / "map.npz").unlink()
+    visitor.go("/map")
+    visitor.page.wait_for_selector("#running .job")
+    assert found.wanted == [{"draft": True}]

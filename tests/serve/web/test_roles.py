@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from serve.conftest import Running
-from serve.web.conftest import Visitor, logged_in
+from serve.web.conftest import PASSWORD, Visitor, logged_in
+
+from lightfast.library.accounts import add_account
+from lightfast.serve.auth.passwords import hash_password
 
 FOR_VIEWERS = ["/library", "/labels", "/models", "/draw"]
 FOR_REVIEWERS = ["/review", "/library", "/map", "/labels", "/models", "/jobs", "/draw", "/human"]
@@ -45,3 +48,30 @@ def test_a_viewer_is_offered_nothing_on_the_models_page(peopled: Running, visit:
     visitor.rest("/models")
     assert "tones" in visitor.text("#models")
     assert visitor.page.locator("main button:visible, main form:visible").count() == 0
+
+
+@pytest.fixture
+def viewer(peopled: Running, visit: Callable[..., Visitor]) -> Visitor:
+    """A viewer of all pictures."""
+    with peopled.library.store.write() as connection:
+        add_account(connection, "vera", "viewer", hash_password(PASSWORD), None)
+    return logged_in(peopled, visit, "vera")
+
+
+def test_a_viewer_is_offered_likeness_and_no_label_for_chosen_pictures(viewer: Visitor):
+    viewer.rest("/library")
+    viewer.page.locator("#grid").focus()
+    for key in ("ArrowRight", "Space"):
+        viewer.page.keyboard.press(key)
+    offered = viewer.page.locator("#bulk button:visible, #bulk input:visible")
+    assert offered.all_text_contents() == ["Find alike", "None"]
+    viewer.page.keyboard.press("z")
+    viewer.page.wait_for_timeout(200)
+    assert not viewer.page.locator("#say").is_visible()
+
+
+def test_a_viewer_is_offered_no_label_and_no_repair_of_a_picture(viewer: Visitor):
+    viewer.rest("/assets/1")
+    assert viewer.page.locator("#tags li").count() > 0
+    assert viewer.page.locator("#tags button, #add, #repair").count() == 0
+    assert viewer.page.locator("#alike").is_visible()

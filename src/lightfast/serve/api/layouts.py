@@ -80,6 +80,7 @@ class ClustersRequest(BaseModel):
     count: Annotated[int | None, Field(ge=1, le=10_000, description="null: by the number of pictures.")] = (
         None
     )
+    lay_out: Annotated[bool, Field(description="Make a map as well, with a draft first.")] = False
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
 
@@ -87,6 +88,7 @@ class MapRequest(BaseModel):
     """How a map is made."""
 
     method: Literal["tsne", "pca"] = "tsne"
+    draft: Annotated[bool, Field(description="Keep a map by pca first, to look at meanwhile.")] = False
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
 

@@ -6,6 +6,8 @@ import { button, choices, facts, make, meter, on, part, say, sayFailed } from ".
 import { sized, thumb } from "./thumb.js";
 
 const id = Number(part("asset").dataset.id);
+/** Whether this person may label and repair: the page has forms for it then. */
+const MAY = Boolean(document.getElementById("add"));
 const SAID = /** @type {Record<string, string>} */ ({ confirm: "said", reject: "said it is not", skip: "skipped", second_opinion: "asked for a second opinion", send_back: "sent back", undo: "took back", redo: "did again" });
 const muted = (/** @type {string} */ textContent) => make("li", { className: "muted", textContent });
 
@@ -21,7 +23,7 @@ function tagRow(tag) {
   const how = tag.by_person ? "by a person" : tag.state === "confirmed" ? `by rule, ${percent(tag.probability)}` : percent(tag.probability);
   const row = make("li", { className: `tag-row ${tag.state}` }, make("span", { textContent: tag.label }), make("span", { className: "muted small", textContent: how }), meter(tag.score));
   const says = (/** @type {"confirm" | "reject"} */ act, /** @type {string} */ text) => button(text, () => decide({ act, label_id: tag.label_id }), "plain");
-  if (!tag.by_person) row.append(make("span", { className: "row" }, says("confirm", "Yes"), says("reject", "No")));
+  if (MAY && !tag.by_person) row.append(make("span", { className: "row" }, says("confirm", "Yes"), says("reject", "No")));
   return row;
 }
 
@@ -78,20 +80,22 @@ async function repaired() {
   return "";
 }
 
-on("add", "submit", async () => {
-  await decide({ act: "confirm", label: part("label").value.trim() });
-  part("label").value = "";
-});
 on("explain", "change", () => {
   const method = part("explain").value;
   if (method) return slowly(part("explain"), "looking …", () => explained(method));
   [part("picture").src, part("explained").textContent] = [viewOf(id), ""];
 });
-on("repair", "click", () => slowly(part("repair"), "repairing …", repaired));
 on("alike", "click", near);
 look().catch((error) => {
   if (error.status !== 404) return sayFailed(error);
   part("asset").hidden = true;
   part("nothing").hidden = false;
 });
-get("/api/labels?client=").then(({ items }) => part("words").replaceChildren(...choices(items.filter((/** @type {any} */ one) => !one.retired_at).map((/** @type {any} */ one) => one.name))), sayFailed);
+if (MAY) {
+  on("repair", "click", () => slowly(part("repair"), "repairing …", repaired));
+  on("add", "submit", async () => {
+    await decide({ act: "confirm", label: part("label").value.trim() });
+    part("label").value = "";
+  });
+  get("/api/labels?client=").then(({ items }) => part("words").replaceChildren(...choices(items.filter((/** @type {any} */ one) => !one.retired_at).map((/** @type {any} */ one) => one.name))), sayFailed);
+}

@@ -41,11 +41,16 @@ class Library {
     on("alike-file", "change", () => this.alikeUpload());
     on("none", "click", () => this.grid.choose([]));
     on("alike", "click", () => this.ask({ like: [...this.grid.chosen].slice(0, 20), query: "", seen: "" }));
+    if (document.getElementById("label-all")) this.listenToLabels();
+    document.addEventListener("keydown", (event) => { if (event.key === "/" && isForPage(event)) event.preventDefault(), part("query").focus(); });
+    addEventListener("popstate", () => location.reload());
+  }
+
+  // What the page has for those who may label.
+  listenToLabels() {
     on("label-all", "submit", () => this.labelChosen("confirm"));
     on("not-label", "click", () => this.labelChosen("reject"));
     undoByKey((ids) => this.changed(ids));
-    document.addEventListener("keydown", (event) => { if (event.key === "/" && isForPage(event)) event.preventDefault(), part("query").focus(); });
-    addEventListener("popstate", () => location.reload());
   }
 
   /** @param {{query?: string, seen?: string, label?: number | null, state?: string | null, like?: number[]}} wanted */

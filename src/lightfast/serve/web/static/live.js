@@ -34,8 +34,8 @@ export function duration(seconds) {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${fixed(seconds / 3600, 1)} h`;
 }
 
-/** A card of one job that keeps itself up to date. @param {Job} job @param {(job: Job) => void} [ended] */
-export function jobCard(job, ended) {
+/** A card of one job that keeps itself up to date. @param {Job} job @param {(job: Job) => void} [ended] @param {(job: Job) => void} [moved] called whenever it moves. */
+export function jobCard(job, ended, moved) {
   const bar = make("progress", { ariaLabel: `${job.kind}: how far` }), says = make("p", { className: "small muted" });
   const state = make("span", { className: "badge" });
   const cancel = button("Cancel", () => post(`/api/jobs/${job.id}/cancel`).then(() => (cancel.disabled = true)), "plain");
@@ -51,6 +51,7 @@ export function jobCard(job, ended) {
     const count = now.total ? `${fixed(now.done)} of ${fixed(now.total)}` : now.done ? fixed(now.done) : "";
     says.textContent = now.error ?? [now.said, count, now.seconds_left ? `${duration(now.seconds_left)} left` : ""].filter(Boolean).join(" · ");
     says.classList.toggle("wrong-text", Boolean(now.error));
+    moved?.(now);
   };
   show(job);
   if (!ENDED.includes(job.state)) follow(job.id, show).then((last) => ended?.(last));

@@ -102,7 +102,7 @@ async function look() {
   let grouped = false;
   try {
     const members = await get("/api/clusters/members");
-    if (!members.asset_ids.length) return (part("nothing").hidden = false);
+    if (!members.asset_ids.length) return (part("nothing").hidden = part("running").childElementCount > 0);
     grouped = true;
     const [laid, found] = await Promise.all([get("/api/map"), get("/api/clusters")]);
     part("map").hidden = false;
@@ -111,8 +111,9 @@ async function look() {
     listen(new LibraryMap(part("map"), dataOf(laid, found, members)));
   } catch (error) {
     if (/** @type {any} */ (error).status !== 404) throw error;
-    // Grouped, but the page was left before they were laid out.
-    if (grouped) return order(MAPS);
+    if (part("running").childElementCount) return;
+    // Groups that were ordered without a map.
+    if (grouped) return order("/api/map", { draft: true });
     part("nothing").hidden = false;
   }
 }
@@ -132,22 +133,35 @@ function listen(map) {
   undoByKey(() => relabel(map));
 }
 
-/** @typedef {[string, {method?: string}?]} Step */
-/** A map in a moment, and the one that takes minutes. @type {Step[]} */
-const MAPS = [["/api/map", { method: "pca" }], ["/api/map", { method: "tsne" }]];
+/** One order for all that is to be made: the server goes on with it when this page is left. @param {string} path @param {{lay_out?: boolean, draft?: boolean}} wanted */
+async function order(path, wanted) {
+  watch(await post(path, wanted));
+}
 
-/** Order one job after the other: the first gives the pictures their features, which the others find. What is there is shown. @param {Step[]} steps */
-async function order([[path, body], ...others]) {
-  const job = await post(path, body);
+/** The card of a job that makes groups or a map. What is there is shown: a draft of the map while the one that takes minutes is made. @param {any} job */
+function watch(job) {
+  let looked = false;
   part("nothing").hidden = true;
-  part("running").replaceChildren(jobCard(job, async (last) => {
+  const ended = async (/** @type {any} */ last) => {
     const shown = !part("map").hidden;
     if (last.state !== "done") return (part("nothing").hidden = shown);
     part("running").replaceChildren();
-    if (shown) return renew();
-    if (path === "/api/map") await look().catch(sayFailed);
-    if (others.length) await order(others).catch(sayFailed);
+    if (shown) renew();
+    else await look().catch(sayFailed);
+  };
+  part("running").replaceChildren(jobCard(job, ended, ({ said }) => {
+    if (looked || !said.startsWith("map")) return;
+    looked = true;
+    if (part("map").hidden) look().catch(sayFailed);
   }));
+}
+
+/** What was ordered before, here or elsewhere, goes on. */
+async function start() {
+  const live = await Promise.all(["clusters", "map"].map((kind) => get(`/api/jobs?kind=${kind}&state=waiting&state=running&limit=1`)));
+  const [job] = live.flatMap(({ items }) => items);
+  if (job) watch(job);
+  await look();
 }
 
 // Whoever has chosen pictures, or is typing their name, goes on with the map that stands.
@@ -157,5 +171,5 @@ function renew() {
   else location.reload();
 }
 
-on("make", "click", () => order([["/api/clusters"], ...MAPS]));
-look().catch(sayFailed);
+on("make", "click", () => order("/api/clusters", { lay_out: true }));
+start().catch(sayFailed);

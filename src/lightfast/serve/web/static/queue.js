@@ -21,27 +21,28 @@ const AHEAD = 12;
 const AT_ONCE = 4;
 
 export class Queue {
-  /** @param {{order: string, side: 256 | 1024, ahead?: number}} options */
-  constructor({ order, side, ahead = AHEAD }) {
+  constructor() {
+    /** @type {number[]} */
+    this.times = [];
+    this.decided = 0;
+    this.left = /** @type {number | null} */ (null);
+    /** Acts go one after the other, in the order of the hand. */
+    this.chain = Promise.resolve();
+    this.going = 0;
+    this.ahead = AHEAD;
+    this.begin({ order: "", side: 1024 });
+  }
+
+  /** Begin anew in another order or size: the server gives what this person has in hand again, behind the acts that are on their way. @param {{order: string, side: 256 | 1024, ahead?: number}} options */
+  begin({ order, side, ahead = AHEAD }) {
     this.order = order;
     this.side = side;
     this.ahead = ahead;
     /** @type {Entry[]} */
     this.waiting = [];
-    /** @type {Set<number>} pictures that this page has in hand: shown, waiting, or with an act on its way. */
+    /** @type {Set<number>} pictures that this page has in hand: shown, waiting, or with an act on its way; another set after each beginning. */
     this.held = new Set();
-    /** @type {Entry[][]} what the acts of this page were about, the last one last. */
-    this.done = [];
-    /** @type {Entry[][]} */
-    this.undone = [];
-    /** @type {number[]} */
-    this.times = [];
-    this.decided = 0;
-    this.left = /** @type {number | null} */ (null);
     this.empty = false;
-    /** Acts go one after the other, in the order of the hand. */
-    this.chain = Promise.resolve();
-    this.going = { acts: 0 };
     this.filling = /** @type {Promise<void> | null} */ (null);
   }
 
@@ -74,17 +75,20 @@ export class Queue {
 
   /** Lease more, once at a time. */
   fill() {
-    this.filling ??= this.lease().finally(() => (this.filling = null));
-    return this.filling;
+    if (this.filling) return this.filling;
+    const filling = this.lease().finally(() => { if (this.filling === filling) this.filling = null; });
+    return (this.filling = filling);
   }
 
   async lease() {
+    const { held } = this;
     // No act that is on its way waits for it, and none of their pictures is leased again.
     await this.chain;
-    const known = [...this.held].slice(0, 500);
+    if (held !== this.held) return;
+    const known = [...held].slice(0, 500);
     const said = await post("/api/review/lease", { count: Math.min(500, known.length + this.ahead), order: this.order, known });
     this.left = said.left;
-    this.come(said.items);
+    if (held === this.held) this.come(said.items);
   }
 
   /** Pictures as the server gives them into this person's hand, those that are here left out. @param {any[]} items */
@@ -113,19 +117,18 @@ export class Queue {
       asset_id: one.asset_id, act, key: newKey(), label_id: act === "skip" || act === "second_opinion" ? null : label ?? one.label_id,
       from_label_id: one.label_id, seconds: Math.min(600, (now - (one.shownAt ?? now)) / 1000 / entries.length),
     }));
-    this.done.push(entries);
-    this.undone = [];
+    const { held } = this;
     this.count(entries.length);
     return this.next(async () => {
       try {
         const said = await post("/api/review/decide", { acts });
-        for (const one of entries) this.held.delete(one.asset_id);
+        for (const one of entries) held.delete(one.asset_id);
         this.left = said.left;
         return said;
       } catch (error) {
         this.count(-entries.length);
-        this.done = this.done.filter((one) => one !== entries);
-        this.add(entries, true);
+        // After another beginning they come with what is leased.
+        if (held === this.held) this.add(entries, true);
         throw error;
       }
     });
@@ -133,40 +136,27 @@ export class Queue {
 
   /** Take back the last act, or do it again; the pictures of an undone one come first in hand. @param {"undo" | "redo"} way */
   move(way) {
-    const [from, to] = way === "undo" ? [this.done, this.undone] : [this.undone, this.done];
     return this.next(async () => {
+      const { held } = this;
       const said = await post(`/api/review/${way}`, {});
       this.left = said.left;
       if (!said.decision_ids.length) return 0;
-      const entries = from.pop();
-      if (entries) to.push(entries);
-      if (way === "undo") this.add(await this.again(said, entries ?? []), true);
-      else this.drop(new Set(entries?.map((one) => one.asset_id)));
+      if (way === "undo") await this.again(said.asset_ids, held);
       this.count((way === "undo" ? -1 : 1) * said.decision_ids.length);
       return said.decision_ids.length;
     });
   }
 
-  /** The entries of pictures that were undone: those of this page, else (after a reload) as the server leases them. @param {{asset_ids: number[]}} said @param {Entry[]} known */
-  async again(said, known) {
-    const leased = await post("/api/review/take", { asset_ids: said.asset_ids });
-    /** @type {Map<number, Entry>} */
-    const fresh = new Map(leased.items.map(entryOf).map((/** @type {Entry} */ one) => [one.asset_id, one]));
-    const mine = new Map(known.map((one) => [one.asset_id, one]));
-    return said.asset_ids.flatMap((id) => (fresh.has(id) ? [mine.get(id) ?? /** @type {Entry} */ (fresh.get(id))] : []));
-  }
-
-  /** Put aside pictures that are no longer to be decided. @param {Set<number>} ids */
-  drop(ids) {
-    this.waiting = this.waiting.filter((one) => !ids.has(one.asset_id));
-    for (const id of ids) this.held.delete(id);
+  /** Pictures that were undone, in hand before all others. @param {number[]} ids @param {Set<number>} held */
+  async again(ids, held) {
+    const { items } = await post("/api/review/take", { asset_ids: ids });
+    if (held === this.held) this.add(items.map(entryOf).filter((/** @type {Entry} */ one) => !held.has(one.asset_id)), true);
   }
 
   /** What waits for nothing is sent at once: before the page draws the next picture, not behind that. @template T @param {() => Promise<T>} step @returns {Promise<T>} */
   next(step) {
-    const { going } = this;
-    const result = going.acts++ ? this.chain.then(step) : step();
-    const ended = () => { going.acts--; };
+    const result = this.going++ ? this.chain.then(step) : step();
+    const ended = () => { this.going--; };
     this.chain = result.then(ended, ended);
     return result;
   }

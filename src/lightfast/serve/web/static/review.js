@@ -19,7 +19,7 @@ class Review {
     this.cells = new Cells(part("cells"), () => this.asked());
     this.current = /** @type {Entry | undefined} */ (undefined);
     this.many = location.hash === "#many";
-    this.queue = this.newQueue();
+    this.queue = new Queue();
     part("order").addEventListener("change", () => this.restart());
     part("show-one").addEventListener("click", () => this.switchTo(false));
     addEventListener("hashchange", () => this.switchTo(location.hash === "#many"));
@@ -32,11 +32,6 @@ class Review {
     setInterval(() => this.ahead(), 4000);
   }
 
-  newQueue() {
-    const order = part("order").value;
-    return new Queue(this.many ? { order, side: 256, ahead: 60 } : { order, side: 1024 });
-  }
-
   async start() {
     this.names.set(await get("/api/labels?client=").then((said) => said.items.filter((/** @type {any} */ one) => !one.retired_at)));
     await this.restart();
@@ -44,8 +39,8 @@ class Review {
 
   // What this page has in hand is leased to this person, and comes first again.
   async restart() {
-    const { decided, times, done, undone, chain, going } = this.queue;
-    this.queue = Object.assign(this.newQueue(), { decided, times, done, undone, chain, going });
+    const order = part("order").value;
+    this.queue.begin(this.many ? { order, side: 256, ahead: 60 } : { order, side: 1024 });
     for (const [id, on] of [["show-one", !this.many], ["show-many", this.many]]) part(/** @type {string} */ (id)).setAttribute("aria-pressed", String(on));
     part("stage").classList.toggle("many", this.many);
     part("hint").hidden = !this.many;
@@ -149,7 +144,8 @@ class Review {
 
   /** @param {Error} error @param {Entry[]} entries */
   returned(error, entries) {
-    this.comeBack(entries.length);
+    if (this.queue.waiting.includes(entries[0])) this.comeBack(entries.length);
+    this.paced();
     say(`${error.message} ${entries.length === 1 ? "The picture is" : "The pictures are"} back.`, { kind: "failed" });
   }
 
