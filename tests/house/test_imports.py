@@ -14,6 +14,7 @@ from PIL import Image
 
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
+from lightfast.evaluate.predictions import Predictions
 
 WEB = {"fastapi", "starlette", "nicegui"}
 HEAVY = {
@@ -36,7 +37,7 @@ MODULES = {
     "lightfast.runs.folder": HEAVY,
     "lightfast.runs.options": HEAVY,
     "lightfast.runs.corrupt": LEARNING | {"pandas", "sklearn", "matplotlib", "scipy"},
-    "lightfast.runs.compare": LEARNING | {"pandas", "sklearn"},
+    "lightfast.runs.compare": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib"},
     "lightfast.runs.scorecard": LEARNING | {"pandas", "sklearn"},
     "lightfast.runs.human": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib"},
     "lightfast.runs.predict": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib", "scipy", "onnx"},
@@ -99,6 +100,16 @@ def test_the_first_prediction_of_one_picture_loads_only_what_computes_it(tmp_pat
     loaded = command("predict", str(exported_run), str(picture), "--device", "cpu")
     assert "onnxruntime" in loaded
     assert {*HEAVY, "onnx", "pyarrow"} & loaded == set()
+
+
+def test_comparing_files_of_predictions_without_a_page_draws_nothing(tmp_path: Path):
+    files = []
+    for name in ("a", "b"):
+        probs = np.random.default_rng(len(files)).dirichlet((1, 1), 20).astype(np.float32)
+        ids = tuple(f"{number}.png" for number in range(20))
+        rows = Predictions(probs, ("no", "yes"), ids, np.arange(20) % 2, name=name)
+        files.append(str(rows.save(tmp_path / f"{name}.parquet")))
+    assert (LEARNING | {"cv2", "sklearn", "matplotlib"}) & command("compare", *files) == set()
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,6 @@ from lightfast.report.page import (
     Text,
     write_page,
 )
-from lightfast.report.statistics import CostPoint, cost_figure, interval_figure
 from lightfast.report.tables import MISSING, duration, percent, points_cell, share_card, share_cell
 from lightfast.report.thumbnails import side_within, thumbnail
 
@@ -123,6 +122,9 @@ def _cards(comparison: Comparison) -> Cards:
 
 
 def _accuracy_section(comparison: Comparison) -> Section:
+    # Figures load matplotlib, which a comparison that writes no page does without.
+    from lightfast.report.statistics import interval_figure
+
     rows = [(one.name, one.accuracy, one.accuracy_interval) for one in comparison.ranking]
     places = {one.name: place for place, one in enumerate(comparison.ranking)}
     groups = [[places[name] for name in group] for group in comparison.groups if len(group) > 1]
@@ -155,6 +157,8 @@ def _accuracy_section(comparison: Comparison) -> Section:
 
 
 def _cost_section(result: CompareResult) -> Section:
+    from lightfast.report.statistics import CostPoint, cost_figure
+
     ranking, costs = result.comparison.ranking, {one.name: one.cost for one in result.runs}
     rows = []
     for one in ranking:

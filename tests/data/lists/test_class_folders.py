@@ -199,3 +199,34 @@ def test_an_empty_val_part_is_refused_with_its_cure(tree: Path, tmp_path: Path) 
         DataError, match=r"val has no class folders.*or remove it: a val part is then split off train"
     ):
         load_class_folders(tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    "albums", [("2019", "2020"), ("2021-03", "2021-04-17"), ("100CANON", "101_PANA"), ("2019", "100MSDCF")]
+)
+def test_classes_called_as_albums_are_said_with_the_folders_that_may_be_meant(
+    tmp_path: Path, picture: Callable[..., Path], albums: tuple[str, str]
+) -> None:
+    for album in albums:
+        for name in ("cat", "dog"):
+            picture(tmp_path / album / name / "a.png", 9)
+    (note,) = load_class_folders(tmp_path).notes
+    assert f"by dates or by a camera: {', '.join(f'{one}/' for one in sorted(albums))}" in note
+    assert "where cat/, dog/ are the classes, give a manifest (path,label)" in note
+
+
+@pytest.mark.parametrize("names", [("2019", "cat"), ("0001", "0002"), ("10000001", "10000002")])
+def test_names_that_are_no_albums_are_not_doubted(
+    tmp_path: Path, picture: Callable[..., Path], names: tuple[str, str]
+) -> None:
+    for name in names:
+        picture(tmp_path / name / "a.png", 9)
+    assert load_class_folders(tmp_path).notes == ()
+
+
+def test_albums_that_a_run_knows_as_classes_are_not_doubted(
+    tmp_path: Path, picture: Callable[..., Path]
+) -> None:
+    for name in ("2019", "2020"):
+        picture(tmp_path / name / "a.png", 9)
+    assert load_class_folders(tmp_path, known=("2019", "2020")).notes == ()

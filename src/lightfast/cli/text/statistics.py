@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lightfast.cli.text.columns import columns
-from lightfast.pages.compare import CompareResult
-from lightfast.pages.crossval import CrossvalResult
-from lightfast.pages.sweep import SweepResult, level_name
 from lightfast.report.tables import duration, percent, percent_range, points_text, share_text
 from lightfast.statistics.intervals import p_text
+
+if TYPE_CHECKING:
+    from lightfast.pages.compare import CompareResult
+    from lightfast.pages.crossval import CrossvalResult
+    from lightfast.pages.sweep import SweepResult
 
 
 def compare_lines(result: CompareResult) -> list[str]:
@@ -73,6 +77,8 @@ def crossval_lines(result: CrossvalResult) -> list[str]:
 
 def sweep_lines(result: SweepResult) -> list[str]:
     """Levels and conclusions: for a terminal."""
+    from lightfast.pages.sweep import level_name
+
     found = result.found
     rows = [
         (

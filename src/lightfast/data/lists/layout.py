@@ -22,6 +22,8 @@ from lightfast.data.sources.names import (
 
 _DATE = re.compile(r"\d{4}([-_. ]?\d{1,2}){0,2}")
 """A year, month or day: albums are filed by them, a level of them is no level of classes."""
+_ALBUM = re.compile(r"(1[89]|20)\d\d([-_. ]?\d{1,2}){0,2}|[1-9]\d\d(?=.*[A-Z])[A-Z0-9_]{5}")
+"""A date of the time of photographs, or a folder of a camera's card (100CANON, 101_PANA)."""
 _NAMED = 6
 
 
@@ -161,6 +163,7 @@ def _without_parts(tree: _Tree, given: Path, root: Path) -> Layout:
         said = "parts were read below the classes: " + ", ".join(sorted({*below}))
         return Layout(root, dict.fromkeys(below, root), below, (), tree.found, (*notes, said))
     classes = _named(tree.children[root])
+    notes = (*notes, *_album_notes(tree, root))
     itself = Path(given.resolve().name)
     if given in tree.direct and not tree.known.isdisjoint((class_name_of(itself),)):
         classes = {given: class_name_of(itself)}
@@ -260,6 +263,18 @@ def _step_notes(steps: Mapping[Path, Path]) -> tuple[str, ...]:
         for name, inner in said
         if inner != "."
     )
+
+
+def _album_notes(tree: _Tree, root: Path) -> tuple[str, ...]:
+    """A note where every class is called as albums are, with the folders within that may be the classes."""
+    albums = tree.filled_in(root)
+    if not albums or any(tree.is_class(one) or not _ALBUM.fullmatch(one.name) for one in albums):
+        return ()
+    # Of several albums with a `cat/` in them one is named.
+    within = {class_name_of(one): one for album in albums for one in tree.filled_in(album)}
+    meant = f"; where {_listed(within.values())} are the classes" if within else "; where they are no classes"
+    said = f"the classes are called as albums are, by dates or by a camera: {_listed(albums)}{meant}"
+    return (f"{said}, give a manifest (path,label) that says which picture is what",)
 
 
 def _part_notes(named: Mapping[Path, str], beside: Sequence[Path], found: FoundFiles) -> tuple[str, ...]:
