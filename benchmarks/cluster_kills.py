@@ -45,7 +45,7 @@ from lightfast.export.graph import export_graph  # noqa: E402
 from lightfast.models.build import fresh_network  # noqa: E402
 from lightfast.models.checkpoint import Checkpoint  # noqa: E402
 from lightfast.runs.options import RunOptions  # noqa: E402
-from lightfast.runs.predict import tag_run  # noqa: E402
+from lightfast.runs.predict.predict import tag_run  # noqa: E402
 from lightfast.statistics.intervals import wilson  # noqa: E402
 
 OUT = Path(__file__).parent / "results" / "cluster-kills.json"

@@ -39,7 +39,7 @@ from lightfast.data.catalogue.catalogue import load_dataset
 from lightfast.experiments.crossval import FoldOptions, cross_validate
 from lightfast.export.graph import export_graph
 from lightfast.runs.options import RunOptions
-from lightfast.runs.predict import tag_with
+from lightfast.runs.predict.predict import tag_with
 from lightfast.tagging.runtime import Tagger, load_tagger
 from lightfast.tagging.stream import tag_files
 from lightfast.train.fit import ClassifierPlan

@@ -41,7 +41,7 @@ from measured import about
 
 from lightfast.base.files import load_json, write_json
 from lightfast.library.library import Library, create_library
-from lightfast.runs.library_worker import start_jobs
+from lightfast.runs.library.worker import start_jobs
 
 RESULTS = Path(__file__).parent / "results"
 PICTURES = 60
@@ -60,7 +60,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         trains = "retrain" in given.only
-        loaded = ("lightfast.runs.library_retrain", "lightfast.models.build") if trains else ()
+        loaded = ("lightfast.runs.library.retrain", "lightfast.models.build") if trains else ()
         programs = stack.enter_context(kills.Programs(*loaded))
         server = None
         if "postgresql" in given.databases:

@@ -35,9 +35,9 @@ from lightfast.evaluate.robustness import robust_mean_interval
 from lightfast.pages.repair import RepairResult
 from lightfast.restore.pairs import DamageMix
 from lightfast.runs.options import RunOptions
-from lightfast.runs.repair import repair_run
-from lightfast.runs.repair_kit import kit_record, splits_of_run
-from lightfast.runs.repair_plan import KitChoice
+from lightfast.runs.repair.kit import kit_record, splits_of_run
+from lightfast.runs.repair.plan import KitChoice
+from lightfast.runs.repair.repair import repair_run
 from lightfast.runs.train import train_run
 from lightfast.statistics.intervals import clopper_pearson, wilson
 from lightfast.train.recipe import Recipe

@@ -29,7 +29,7 @@ from lightfast.report.tables import markdown_table
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.rules import rehearsed
 from lightfast.restore.views import REREAD_VIEWS, restored_and_read, with_reread_views
-from lightfast.runs.repair_plan import ALIGNED
+from lightfast.runs.repair.plan import ALIGNED
 from lightfast.statistics.intervals import difference_interval
 from lightfast.studies.mnist_c.levers import levers_table
 from lightfast.studies.mnist_c.networks import MnistCPlan, Parts, mnist_c_plan

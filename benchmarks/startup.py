@@ -114,7 +114,7 @@ def commands(work: Path) -> dict[str, list[str]]:
 def exported(folder: Path) -> Path:
     """A run of the embedded digits that has predicted once, and so keeps its exported file."""
     from lightfast.runs.options import RunOptions
-    from lightfast.runs.predict import tag_run
+    from lightfast.runs.predict.predict import tag_run
     from lightfast.runs.train import train_run
     from lightfast.train.recipe import Recipe
 

@@ -50,7 +50,7 @@ from lightfast.export.graph import export_graph
 from lightfast.models.bundled import lite0_tensors, load_in_order
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.runs.options import RunOptions
-from lightfast.runs.predict import tag_with
+from lightfast.runs.predict.predict import tag_with
 from lightfast.tagging.runtime import load_tagger
 
 SOURCES = ("intel-scenes", "clothing", "caltech20")

@@ -25,7 +25,7 @@ from lightfast.explain.attribution import explainers
 from lightfast.explain.methods import Explainer, ExplainSettings
 from lightfast.models.build import find_model
 from lightfast.models.registry import MODELS, ModelSpec
-from lightfast.runs.enhance_options import EnhancePlanSettings
+from lightfast.runs.enhance.options import EnhancePlanSettings
 from lightfast.train.recipe import Recipe
 
 FOLDER = Path(__file__).resolve().parent

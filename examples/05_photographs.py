@@ -20,7 +20,7 @@ from lightfast.evaluate.predict import pred_probs
 from lightfast.export.check import compare_graph
 from lightfast.export.graph import export_graph
 from lightfast.runs.options import RunOptions
-from lightfast.runs.predict import tag_run
+from lightfast.runs.predict.predict import tag_run
 from lightfast.tagging.runtime import load_tagger
 
 SIDE, EACH = 64, 20

@@ -21,9 +21,9 @@ from lightfast.library.intake import take_up_queue
 from lightfast.library.library import Library, create_library
 from lightfast.library.review import AnswerRow, decide_rows, next_asked
 from lightfast.library.users import user_number
-from lightfast.runs.library_pile import RetrainOptions
-from lightfast.runs.library_retrain import retrain_library
-from lightfast.runs.library_tag import promoted_run, tag_library
+from lightfast.runs.library.pile import RetrainOptions
+from lightfast.runs.library.retrain import retrain_library
+from lightfast.runs.library.tag import promoted_run, tag_library
 from lightfast.runs.options import RunOptions
 from lightfast.train.recipe import Recipe
 

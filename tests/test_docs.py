@@ -93,7 +93,7 @@ def test_every_method_and_setting_of_an_explanation_is_on_its_page():
 
 
 def test_every_setting_of_an_enhancer_is_on_its_page():
-    from lightfast.runs.enhance_options import EnhancePlanSettings
+    from lightfast.runs.enhance.options import EnhancePlanSettings
 
     assert [name for name, _, _ in EnhancePlanSettings.table() if f"`{name}`" not in page("enhance.md")] == []
 

@@ -24,7 +24,7 @@ def photos(tmp_path, monkeypatch) -> Path:
     brightness = Embedder(
         "brightness", lambda images: images[:, ::20, ::20].mean(axis=-1).reshape(len(images), -1) / 255 - 0.5
     )
-    monkeypatch.setattr("lightfast.runs.curate_labels.backbone_embedder", lambda: brightness)
+    monkeypatch.setattr("lightfast.runs.curate.labels.backbone_embedder", lambda: brightness)
     return tmp_path / "photos"
 
 

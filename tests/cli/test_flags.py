@@ -71,7 +71,7 @@ def test_below_the_command_line_no_message_names_a_flag():
     # What shows a whole command to be typed (provenance of studies and the demo) is words, not a message; the
     # colours of a page are variables of its style sheet.
     shown = {"studies/registry.py", "studies/people.py", "studies/assets/study.py", "runs/demo.py"}
-    shown |= {"runs/library_model_card.py"}
+    shown |= {"runs/library/model_card.py"}
     found = [
         f"{where}:{line} {text!r}"
         for path in sorted(PACKAGE.rglob("*.py"))

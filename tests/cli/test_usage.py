@@ -122,7 +122,7 @@ def test_ctrl_c_says_how_to_go_on(broken, type_in, monkeypatch):
     said = type_in("train x --out y")
     assert (said.code, said.line()) == (1, "lightfast: stopped; go on with --resume")
     monkeypatch.setattr(
-        "lightfast.runs.predict.tag_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt())
+        "lightfast.runs.predict.predict.tag_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt())
     )
     assert "the rows read so far stay in FILE.part" in type_in("predict x y --out z.csv").line()
 

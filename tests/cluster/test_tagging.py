@@ -26,7 +26,7 @@ from lightfast.cluster.redo import Redo
 from lightfast.cluster.tagging import RayTagging
 from lightfast.data.dataset import Entry
 from lightfast.runs.options import RunOptions
-from lightfast.runs.predict import tag_run
+from lightfast.runs.predict.predict import tag_run
 from lightfast.tagging.stream import Tagged, tag_files
 
 # Processes start slowly on a busy machine.

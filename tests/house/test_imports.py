@@ -40,7 +40,7 @@ MODULES = {
     "lightfast.runs.compare": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib"},
     "lightfast.runs.scorecard": LEARNING | {"pandas", "sklearn"},
     "lightfast.runs.human": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib"},
-    "lightfast.runs.predict": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib", "scipy", "onnx"},
+    "lightfast.runs.predict.predict": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib", "scipy", "onnx"},
     "lightfast.runs.pictures": LEARNING | {"cv2", "pandas", "sklearn", "matplotlib"},
     "lightfast.data.images": LEARNING,
     "lightfast.data.splits": LEARNING,
@@ -116,7 +116,7 @@ def test_comparing_files_of_predictions_without_a_page_draws_nothing(tmp_path: P
 def exported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the embedded digits that has predicted once, and so keeps its exported file."""
     from lightfast.runs.options import RunOptions
-    from lightfast.runs.predict import tag_run
+    from lightfast.runs.predict.predict import tag_run
     from lightfast.runs.train import train_run
     from lightfast.train.recipe import Recipe
 

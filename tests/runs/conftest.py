@@ -14,8 +14,8 @@ __all__ = ["blob_file", "database", "library", "postgres_server", "predict_run",
 @pytest.fixture(scope="module")
 def refused(run: Path, blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unbent run is right on every validation picture: nothing can be shown to help."""
-    from lightfast.runs.enhance import enhance_run
-    from lightfast.runs.enhance_options import EnhanceOptions
+    from lightfast.runs.enhance.enhance import enhance_run
+    from lightfast.runs.enhance.options import EnhanceOptions
     from lightfast.runs.options import RunOptions
 
     folder = tmp_path_factory.mktemp("enhanced") / "refused"

@@ -22,7 +22,7 @@ from lightfast.pages.compare import CompareResult, RunCost
 from lightfast.runs.compare import compare_run
 from lightfast.runs.contenders import names_of, reorder_classes
 from lightfast.runs.options import RunOptions
-from lightfast.runs.predict import tag_run
+from lightfast.runs.predict.predict import tag_run
 from lightfast.runs.train import train_run
 
 

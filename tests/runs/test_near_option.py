@@ -11,8 +11,9 @@ from scipy.ndimage import gaussian_filter
 
 from lightfast.base.errors import CheckpointError, DataError, LightfastError
 from lightfast.experiments.crossval import FoldOptions
-from lightfast.runs import corrupt, crossval, enhance, sweep, train
+from lightfast.runs import corrupt, crossval, sweep, train
 from lightfast.runs.crossval import crossval_run
+from lightfast.runs.enhance import enhance
 from lightfast.runs.folder import RUN_FILE, require_free
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare

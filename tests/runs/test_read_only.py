@@ -19,11 +19,10 @@ from lightfast.data.splits import split
 from lightfast.export.xmp import load_sidecar
 from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
-from lightfast.runs import repair_kit
 from lightfast.runs.compare import compare_run
 from lightfast.runs.corrupt import corrupt_run, jobs_of
-from lightfast.runs.enhance import enhance_run
-from lightfast.runs.enhance_options import EnhanceOptions
+from lightfast.runs.enhance.enhance import enhance_run
+from lightfast.runs.enhance.options import EnhanceOptions
 from lightfast.runs.evaluate import evaluate_run
 from lightfast.runs.explain import ExplainOptions, explain_run
 from lightfast.runs.export import ExportOptions, export_run
@@ -31,9 +30,10 @@ from lightfast.runs.folder import TOUCH_FILE, write_seen
 from lightfast.runs.human import human_results, human_test
 from lightfast.runs.objects import objects_run
 from lightfast.runs.options import RunOptions
-from lightfast.runs.predict import MODEL_FILE, tag_run
-from lightfast.runs.repair import repair_run
-from lightfast.runs.repair_plan import RepairPlan
+from lightfast.runs.predict.predict import MODEL_FILE, tag_run
+from lightfast.runs.repair import kit as repair_kit
+from lightfast.runs.repair.plan import RepairPlan
+from lightfast.runs.repair.repair import repair_run
 from lightfast.runs.scorecard import scorecard_run
 from lightfast.runs.train import train_run
 from lightfast.train.recipe import Recipe

@@ -17,7 +17,7 @@ from lightfast.models.load import load_checkpoint
 from lightfast.models.stroke_net import load_stroke_classifier
 from lightfast.pages.strokes import StrokeTrainResult
 from lightfast.runs.options import RunOptions
-from lightfast.runs.predict import tag_run
+from lightfast.runs.predict.predict import tag_run
 from lightfast.runs.train_strokes import train_strokes_run
 from lightfast.tagging.rows import RowOptions
 from lightfast.train.strokes import STROKE_RECIPE

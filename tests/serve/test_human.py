@@ -22,7 +22,7 @@ from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
 from lightfast.library.accounts import add_account
 from lightfast.library.library import Library, open_library
-from lightfast.runs.library_human import HumanTestPlan, make_human_test
+from lightfast.runs.library.human import HumanTestPlan, make_human_test
 from lightfast.runs.options import RunOptions
 from lightfast.serve.api import human
 from lightfast.serve.settings import ServeSettings

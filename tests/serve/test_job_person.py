@@ -14,8 +14,8 @@ from lightfast.library.library import Library
 from lightfast.library.promote import promote_model
 from lightfast.library.tag import ModelFacts, register_model
 from lightfast.library.users import user_number
-from lightfast.runs.library_jobs import JOB_KINDS, JobKind
-from lightfast.runs.library_kinds import RetrainArguments
+from lightfast.runs.library.jobs import JOB_KINDS, JobKind
+from lightfast.runs.library.kinds import RetrainArguments
 from lightfast.serve.auth.tokens import issue_secret
 from lightfast.serve.settings import ServeSettings
 

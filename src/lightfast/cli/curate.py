@@ -73,7 +73,7 @@ def curate(
     on, classes that overlap. Writes a table, a queue for people, and a report; changes and deletes nothing.
     """
     from lightfast.cli.text.curate import curate_lines
-    from lightfast.runs.curate import CurateOptions, curate_run, default_folder
+    from lightfast.runs.curate.curate import CurateOptions, curate_run, default_folder
 
     with progress_bars() as report:
         opened = run_options(

@@ -193,9 +193,9 @@ def repair(
     before and after. Doubtful pictures stand in queue.csv; once people have filled it, --answers takes it up.
     """
     from lightfast.cli.text.repair import repair_lines
-    from lightfast.runs.repair import repair_run
-    from lightfast.runs.repair_options import RepairOptions
-    from lightfast.runs.repair_plan import KitChoice
+    from lightfast.runs.repair.options import RepairOptions
+    from lightfast.runs.repair.plan import KitChoice
+    from lightfast.runs.repair.repair import repair_run
 
     with progress_bars() as report:
         result = repair_run(

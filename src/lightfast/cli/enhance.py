@@ -110,8 +110,8 @@ def enhance(
     classifier's weights stay bit for bit as they are.
     """
     from lightfast.cli.text.enhance import enhance_lines
-    from lightfast.runs.enhance import enhance_run
-    from lightfast.runs.enhance_options import EnhanceOptions
+    from lightfast.runs.enhance.enhance import enhance_run
+    from lightfast.runs.enhance.options import EnhanceOptions
 
     with progress_bars() as report:
         enhance_options = EnhanceOptions(

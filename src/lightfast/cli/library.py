@@ -53,7 +53,7 @@ def number_of_user(connection: Connection) -> int:
 def in_background(folder: Path, kind: str, arguments: dict[str, Any], as_json: bool) -> None:
     """Order a job and say its id."""
     from lightfast.library.jobs import job
-    from lightfast.runs.library_worker import start_jobs
+    from lightfast.runs.library.worker import start_jobs
 
     with opened(folder) as held:
         engine = start_jobs(held, work=False)
@@ -163,7 +163,7 @@ def library_tag(
     from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.library import tag_lines
     from lightfast.evaluate.review import ReviewRule
-    from lightfast.runs.library_tag import promoted_run, tag_library
+    from lightfast.runs.library.tag import promoted_run, tag_library
 
     rule = None if accept is None else ReviewRule.from_text(accept)
     if background and cluster is not None:

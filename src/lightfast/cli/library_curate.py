@@ -30,7 +30,7 @@ def library_curate(
     """
     from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.library_curate import curated_lines
-    from lightfast.runs.library_curate import curate_library
+    from lightfast.runs.library.curate import curate_library
 
     if background:
         in_background(library, "curate", {"folds": folds, "seed": seed, "device": device}, as_json)

@@ -99,7 +99,7 @@ def _what(manifest: bool, decisions: bool, xmp: bool) -> str:
 def _decisions(
     library: Library, out: Path, options: RunOptions, source: str | None
 ) -> tuple[object, list[str]]:
-    from lightfast.runs.library_decisions import export_decisions
+    from lightfast.runs.library.decisions import export_decisions
 
     log = export_decisions(library, out, options, source)
     said = f"written    {log.out}: {log.decisions:,} decisions about {log.pictures:,} pictures"

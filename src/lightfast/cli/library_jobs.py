@@ -87,7 +87,7 @@ def library_work(
     Several workers share the jobs. What one had in hand when it was killed is taken up by another one, or by
     the next.
     """
-    from lightfast.runs.library_worker import start_jobs
+    from lightfast.runs.library.worker import start_jobs
 
     with _interrupted() as over, opened(library) as held:
         engine = start_jobs(held)
@@ -126,7 +126,7 @@ def _log(library: Library, job_id: str) -> str:
 
 def _again(library: Library, job_id: str) -> Job:
     from lightfast.library.jobs import job
-    from lightfast.runs.library_worker import start_jobs
+    from lightfast.runs.library.worker import start_jobs
 
     engine = start_jobs(library, work=False)
     try:

@@ -51,8 +51,8 @@ def library_retrain(
     from lightfast.cli.settings_option import parse_settings
     from lightfast.cli.text.library_models import retrain_lines
     from lightfast.runs.fit import TrainOptions
-    from lightfast.runs.library_pile import RetrainOptions
-    from lightfast.runs.library_retrain import retrain_library
+    from lightfast.runs.library.pile import RetrainOptions
+    from lightfast.runs.library.retrain import retrain_library
 
     if background:
         if settings or budget or image_size or near_duplicates != "group":

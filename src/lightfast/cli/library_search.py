@@ -37,7 +37,7 @@ def library_embed(
     """
     from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.library_search import embed_lines
-    from lightfast.runs.library_features import embed_library
+    from lightfast.runs.library.features import embed_library
 
     if background:
         place = run if run is None or not Path(run).exists() else str(Path(run).absolute())
@@ -117,7 +117,7 @@ def library_search(
     """Find pictures by tag, name, date and people; by likeness; by words."""
     from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.library_search import hit_lines
-    from lightfast.runs.library_search import LibrarySearchOptions, search_library
+    from lightfast.runs.library.search import LibrarySearchOptions, search_library
 
     wanted = LibrarySearchOptions(
         query, tuple(like or ()), tuple(unlike or ()), text, client, limit, cursor, source, sure

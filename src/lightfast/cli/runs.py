@@ -264,8 +264,8 @@ def predict(
             )
             result, lines = plain(objects_found), objects_lines(objects_found)
         else:
-            from lightfast.runs.predict import tag_run
-            from lightfast.runs.predict_review import queue_beside
+            from lightfast.runs.predict.predict import tag_run
+            from lightfast.runs.predict.review import queue_beside
             from lightfast.tagging.rows import RowOptions, rows_text, save_rows
 
             streamed = out is not None and wanted in ("csv", "jsonl", "parquet")

@@ -1,6 +1,6 @@
 """Jobs as the library keeps them: ordered once, in one worker's hand at a time, ended once.
 
-What runs them lies above (`lightfast.runs.library_worker`); every step here is one transaction's worth.
+What runs them lies above (`lightfast.runs.library.worker`); every step here is one transaction's worth.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Job:
 
     Attributes:
         id: sorts by the time at which it was ordered.
-        kind: what is done, a name of `lightfast.runs.library_jobs.JOB_KINDS`.
+        kind: what is done, a name of `lightfast.runs.library.jobs.JOB_KINDS`.
         arguments: of the kind.
         state: waiting, running, done, failed or cancelled.
         done, total: steps of what is `said` to be done now; a total of 0: nobody knows.

@@ -24,9 +24,9 @@ from lightfast.runs.fit import prepare_job
 from lightfast.runs.folder import REPORT_FILE, begin, require_free
 from lightfast.runs.options import RunOptions
 from lightfast.runs.record import envelope, finished
-from lightfast.runs.repair import damage_pictures, repair_report, write_repair
-from lightfast.runs.repair_kit import fit_pipeline, save_pipeline
-from lightfast.runs.repair_plan import KitRecord, RepairPlan
+from lightfast.runs.repair.kit import fit_pipeline, save_pipeline
+from lightfast.runs.repair.plan import KitRecord, RepairPlan
+from lightfast.runs.repair.repair import damage_pictures, repair_report, write_repair
 from lightfast.runs.train import fit_job
 from lightfast.train.recipe import Recipe
 

@@ -17,7 +17,7 @@ from lightfast.library.add import add_pictures
 from lightfast.library.library import LIBRARY_FILE, Library, create_library, open_library
 from lightfast.library.schema import models
 from lightfast.library.store import now
-from lightfast.runs.library_tag import tag_library
+from lightfast.runs.library.tag import tag_library
 from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
 

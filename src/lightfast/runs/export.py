@@ -35,8 +35,8 @@ from lightfast.models.load import load_checkpoint
 from lightfast.runs.folder import TOUCH_FILE, record_scoring, without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled_or_not
-from lightfast.runs.predict import checkpoint_digest, tagger_for
-from lightfast.runs.repair_kit import splits_of_run
+from lightfast.runs.predict.predict import checkpoint_digest, tagger_for
+from lightfast.runs.repair.kit import splits_of_run
 from lightfast.tagging.runtime import Tagger, load_tagger
 from lightfast.tagging.stream import tag_files
 

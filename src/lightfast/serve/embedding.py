@@ -44,7 +44,7 @@ class UploadEmbedder:
 
     def _embedder(self, source: str, run: str | None) -> Embedder:
         if self._held is None or self._held[0] != source:
-            from lightfast.runs.library_features import library_embedder
+            from lightfast.runs.library.features import library_embedder
 
             embedder, _ = library_embedder(run, self._device)
             if embedder.source != source:

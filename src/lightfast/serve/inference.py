@@ -188,7 +188,7 @@ class HeldModel:
         self, run: str, model_id: int | None, device: str, observe: Callable[[int], object], share: int = 1
     ) -> None:
         from lightfast.runs.options import RunOptions
-        from lightfast.runs.predict import tagger_for
+        from lightfast.runs.predict.predict import tagger_for
 
         self.run, self.model_id = run, model_id
         self._stack = ExitStack()

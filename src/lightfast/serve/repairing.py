@@ -7,11 +7,11 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightfast.runs.library_model_card import require_repair_kit
+from lightfast.runs.library.model_card import require_repair_kit
 
 if TYPE_CHECKING:
     from lightfast.restore.pipeline import Pipeline
-    from lightfast.runs.repair_picture import PictureRepair
+    from lightfast.runs.repair.picture import PictureRepair
 
 _KEPT = 16
 
@@ -34,7 +34,7 @@ class PictureRepairer:
         """
         # Before PyTorch is loaded for nothing.
         require_repair_kit(run)
-        from lightfast.runs.repair_picture import repair_picture
+        from lightfast.runs.repair.picture import repair_picture
 
         with self._lock:
             pipeline = self._pipeline(run)
@@ -46,7 +46,7 @@ class PictureRepairer:
 
     def _pipeline(self, run: str) -> Pipeline:
         if self._held is None or self._held[0] != run:
-            from lightfast.runs.repair_picture import kit_of_run
+            from lightfast.runs.repair.picture import kit_of_run
 
             self._held = (run, kit_of_run(run, self._device))
         return self._held[1]

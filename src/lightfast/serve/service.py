@@ -16,7 +16,7 @@ from lightfast.library.library import Library
 from lightfast.library.noting import note_audit
 from lightfast.library.schema import users
 from lightfast.library.users import user_number
-from lightfast.runs.library_worker import JobEngine, start_jobs
+from lightfast.runs.library.worker import JobEngine, start_jobs
 from lightfast.serve.embedding import UploadEmbedder
 from lightfast.serve.explaining import MapDrawer
 from lightfast.serve.following import QueueFollower

@@ -11,9 +11,9 @@ from serve.web.conftest import Visitor
 
 from lightfast.library.library import create_library
 from lightfast.library.promote import list_models, promote_model
-from lightfast.runs.library_pile import RetrainOptions
-from lightfast.runs.library_retrain import retrain_library
-from lightfast.runs.library_tag import promoted_run, tag_library
+from lightfast.runs.library.pile import RetrainOptions
+from lightfast.runs.library.retrain import retrain_library
+from lightfast.runs.library.tag import promoted_run, tag_library
 from lightfast.runs.options import RunOptions
 from lightfast.serve.settings import ServeSettings
 from lightfast.train.recipe import Recipe

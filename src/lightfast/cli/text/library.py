@@ -5,7 +5,7 @@ from __future__ import annotations
 from lightfast.cli.text.columns import NAMED
 from lightfast.library.add import AddResult
 from lightfast.library.summary import LibrarySummary
-from lightfast.runs.library_tag import LibraryTagResult
+from lightfast.runs.library.tag import LibraryTagResult
 
 
 def add_lines(result: AddResult) -> list[str]:

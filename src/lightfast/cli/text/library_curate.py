@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lightfast.runs.library_curate import LibraryCurated
+    from lightfast.runs.library.curate import LibraryCurated
 
 
 def curated_lines(result: LibraryCurated, library: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lightfast.library.ledger import RetrainEntry
 from lightfast.library.promote import LibraryModel
-from lightfast.runs.library_retrain import RetrainResult
+from lightfast.runs.library.retrain import RetrainResult
 
 
 def retrain_lines(result: RetrainResult) -> list[str]:

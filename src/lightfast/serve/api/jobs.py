@@ -17,7 +17,7 @@ from lightfast.base.plain import as_json
 from lightfast.library.job_progress import log_path
 from lightfast.library.jobs import ENDED, Job, JobState, job, list_jobs
 from lightfast.library.ledger import LEDGER_MARGIN
-from lightfast.runs.library_jobs import named_kind
+from lightfast.runs.library.jobs import named_kind
 from lightfast.serve.api.fields import IdempotencyKey, PageSize, PlainArguments
 from lightfast.serve.auth.person import Person, Reviewer
 from lightfast.serve.once import OnceRoute

@@ -13,9 +13,9 @@ from lightfast.library.browse import AssetCard, asset_cards
 from lightfast.library.disagree import kept_pictures
 from lightfast.library.labelled import in_pages
 from lightfast.library.promote import LibraryModel, library_model
-from lightfast.runs.library_confusion import ConfusionPictures, LibraryConfusion, library_confusion
-from lightfast.runs.library_model_card import library_model_card
-from lightfast.runs.library_review_cost import ReviewCost, review_costs
+from lightfast.runs.library.confusion import ConfusionPictures, LibraryConfusion, library_confusion
+from lightfast.runs.library.model_card import library_model_card
+from lightfast.runs.library.review_cost import ReviewCost, review_costs
 from lightfast.serve.api.fields import PageSize, PathId, ShownName
 from lightfast.serve.api.models import model_for
 from lightfast.serve.auth.person import Reviewer

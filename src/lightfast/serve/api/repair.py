@@ -17,7 +17,7 @@ from lightfast.serve.auth.person import Person, Reviewer
 from lightfast.serve.service import Served, Service
 
 if TYPE_CHECKING:
-    from lightfast.runs.repair_picture import PictureRepair
+    from lightfast.runs.repair.picture import PictureRepair
 
 repair_routes = APIRouter(prefix="/api/repair", tags=["repair"])
 

@@ -16,7 +16,7 @@ from lightfast.report.tables import MISSING, points_cell, share_cell
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline, repair
 from lightfast.restore.views import SHIFT_VIEWS, with_reread_views
-from lightfast.runs.repair_plan import UNALIGNED
+from lightfast.runs.repair.plan import UNALIGNED
 from lightfast.statistics.intervals import difference_interval
 from lightfast.studies.mnist_c.networks import SEVERITY_OF, Parts
 from lightfast.studies.mnist_c.tables import TableRows, mean_of_kinds

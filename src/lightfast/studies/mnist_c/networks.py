@@ -21,7 +21,7 @@ from lightfast.restore.detector import DetectorPlan, fit_detector
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
 from lightfast.restore.views import choose_reread_views
-from lightfast.runs.repair_plan import restorer_for_kinds
+from lightfast.runs.repair.plan import restorer_for_kinds
 from lightfast.studies.registry import StudyOptions, trained
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe
