@@ -38,8 +38,8 @@ from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.library.add import add_pictures
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import enqueue
 from lightfast.library.library import create_library
+from lightfast.library.review.lease import enqueue
 from lightfast.library.schema import assets, tags
 from lightfast.library.store import now
 

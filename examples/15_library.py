@@ -19,8 +19,8 @@ from lightfast.evaluate.review import ReviewRule
 from lightfast.library.add import add_pictures
 from lightfast.library.intake import take_up_queue
 from lightfast.library.library import Library, create_library
-from lightfast.library.review import AnswerRow, decide_rows, next_asked
-from lightfast.library.users import user_number
+from lightfast.library.people.users import user_number
+from lightfast.library.review.review import AnswerRow, decide_rows, next_asked
 from lightfast.runs.library.pile import RetrainOptions
 from lightfast.runs.library.retrain import retrain_library
 from lightfast.runs.library.tag import promoted_run, tag_library

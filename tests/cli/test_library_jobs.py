@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from lightfast.cli import library_jobs
-from lightfast.library.audit_log import AuditFilter, read_audit
 from lightfast.library.library import open_library
+from lightfast.library.people.audit_log import AuditFilter, read_audit
 from lightfast.serve.settings import login_name
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lightfast.library.accounts import add_account
-from lightfast.library.audit_log import AuditFilter, AuditLine, read_audit
 from lightfast.library.library import Library, open_library
+from lightfast.library.people.accounts import add_account
+from lightfast.library.people.audit_log import AuditFilter, AuditLine, read_audit
 from lightfast.serve.auth.tokens import secret_holder
 from lightfast.serve.settings import login_name
 

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from lightfast.cli.app import main
-from lightfast.library.audit_log import AuditFilter, read_audit
 from lightfast.library.library import open_library
+from lightfast.library.people.audit_log import AuditFilter, read_audit
 from lightfast.serve.settings import login_name
 
 PASSWORD = "correct horse battery"

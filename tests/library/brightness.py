@@ -10,11 +10,11 @@ from PIL import Image
 from sqlalchemy import select
 
 from lightfast.library.add import add_pictures
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library
+from lightfast.library.people.users import user_number
+from lightfast.library.review.decide import ReviewAct, decide
 from lightfast.library.schema import assets, places
-from lightfast.library.users import user_number
 
 SIDE = 12
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import insert, select
 
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
+from lightfast.library.people.users import user_number
+from lightfast.library.review.lease import enqueue
 from lightfast.library.schema import assets, tags
 from lightfast.library.store import now
-from lightfast.library.users import user_number
 
 
 def fill(library: Library, count: int, names: tuple[str, ...] = ("cat", "dog"), users: int = 2) -> None:

@@ -18,8 +18,8 @@ from lightfast.library.backup import LEFT_OUT, backup_library
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.restore import restore_library
+from lightfast.library.review.undo import undo
 from lightfast.library.schema import METADATA, labels
-from lightfast.library.undo import undo
 
 
 @pytest.fixture

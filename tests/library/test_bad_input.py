@@ -20,8 +20,8 @@ from sqlalchemy.exc import OperationalError
 from lightfast.base.errors import StorageError
 from lightfast.library import add, library, tag
 from lightfast.library.add import AddResult, add_pictures
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.library import Library, create_library, open_library
+from lightfast.library.review.decide import ReviewAct, decide
 from lightfast.library.schema import assets, decision_table
 from lightfast.library.summary import summarise
 from lightfast.tagging.card import ModelCard

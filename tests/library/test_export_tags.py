@@ -15,10 +15,10 @@ from lightfast.base.errors import DataError
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.ingest import load_splits
 from lightfast.data.lists.listing import load_unlabelled
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.export_tags import export_labels, export_tags
 from lightfast.library.held_out import hold_out
 from lightfast.library.library import Library
+from lightfast.library.review.decide import ReviewAct, decide
 
 BRIGHT, DARK = 1, 2
 

@@ -11,14 +11,14 @@ from library.pictures import fill
 from sqlalchemy import insert, update
 
 from lightfast.base.errors import ConflictError, NotFoundError
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.label_list import add_label, change_label, drop_label, label_row, list_labels
-from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
+from lightfast.library.people.users import user_number
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import enqueue
+from lightfast.library.review.undo import undo
 from lightfast.library.schema import labels, models, predictions
 from lightfast.library.store import now
-from lightfast.library.undo import undo
-from lightfast.library.users import user_number
 
 __all__ = ["database", "library", "postgres_server"]
 

@@ -10,12 +10,12 @@ import pytest
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.base.errors import DataError
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
-from lightfast.library.lease import enqueue, lease_next
 from lightfast.library.library import Library
 from lightfast.library.live import LibraryHead
-from lightfast.library.undo import undo
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import enqueue, lease_next
+from lightfast.library.review.undo import undo
 
 BRIGHT, DARK = 1, 2
 

@@ -6,10 +6,10 @@ import pytest
 from library.pictures import fill, states
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
 from lightfast.library.remove import RemoveResult, delete_assets, restore_label, retire_label, undelete_assets
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import lease_next
 
 
 def test_a_deleted_picture_is_out_of_the_queue_and_comes_back_with_its_tags(library: Library):

@@ -12,12 +12,12 @@ from sqlalchemy import select
 
 from lightfast.export.xmp import load_sidecar, write_sidecar
 from lightfast.export.xmp_keywords import Keyword
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.undo import undo
 from lightfast.library.schema import tags
 from lightfast.library.sidecars import write_library_sidecars
-from lightfast.library.undo import undo
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from sqlalchemy import select
 
 from lightfast.evaluate.review import ReviewRule, ReviewThreshold, review_threshold
 from lightfast.library.add import add_pictures
-from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
+from lightfast.library.people.users import user_number
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import lease_next
 from lightfast.library.schema import models, predictions, queue_table, tagged, tags
 from lightfast.library.tag import ModelFacts, TagResult, register_model, tag_assets
-from lightfast.library.users import user_number
 from lightfast.tagging.card import ModelCard
 from lightfast.tagging.runtime import Tagger
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from lightfast.library.library import Library
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
 from lightfast.serve.auth.attempts import LOGIN_REFUSED, logins_lately, queue_logins
 
 

@@ -11,8 +11,8 @@ from library.pictures import fill
 from serve.conftest import running
 from sqlalchemy import func, select
 
-from lightfast.library.accounts import add_account
 from lightfast.library.library import Library
+from lightfast.library.people.accounts import add_account
 from lightfast.library.promote import promote_model
 from lightfast.library.schema import audit, decision_table
 from lightfast.library.tag import ModelFacts, register_model

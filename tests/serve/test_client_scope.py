@@ -10,14 +10,14 @@ import pytest
 from serve.conftest import Running, as_files, noise_picture, upload
 from sqlalchemy import insert, select
 
-from lightfast.library.accounts import add_account
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.ledger import Spent, write_ledger
+from lightfast.library.people.accounts import add_account
+from lightfast.library.people.users import user_number
 from lightfast.library.promote import promote_model
 from lightfast.library.remove import delete_assets
+from lightfast.library.review.decide import ReviewAct, decide
 from lightfast.library.schema import labels
 from lightfast.library.tag import ModelFacts, register_model
-from lightfast.library.users import user_number
 from lightfast.serve.auth.tokens import issue_secret
 
 

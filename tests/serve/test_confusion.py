@@ -7,9 +7,9 @@ from library.pictures import fill
 from serve.conftest import Running
 from sqlalchemy import insert
 
+from lightfast.library.people.users import user_number
 from lightfast.library.schema import predictions
 from lightfast.library.tag import ModelFacts, register_model
-from lightfast.library.users import user_number
 from lightfast.serve.auth.tokens import issue_secret
 
 

@@ -16,7 +16,7 @@ import pytest
 from serve.conftest import Running, running, upload
 
 from lightfast.library.library import Library, open_library
-from lightfast.library.secret import SECRET_FILE, library_secret
+from lightfast.library.people.secret import SECRET_FILE, library_secret
 from lightfast.serve.settings import ServeSettings
 from lightfast.serve.workers import WorkerApp
 

@@ -15,8 +15,8 @@ from serve.conftest import Running, as_files, running
 from sqlalchemy import select
 
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
-from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
+from lightfast.library.review.lease import enqueue
 from lightfast.library.schema import queue_table
 from lightfast.serve.settings import ServeSettings
 

@@ -20,8 +20,8 @@ from lightfast.baselines.kept_test import KeptTest, TestFacts, load_test
 from lightfast.data.images import content_hash
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
-from lightfast.library.accounts import add_account
 from lightfast.library.library import Library, open_library
+from lightfast.library.people.accounts import add_account
 from lightfast.runs.library.human import HumanTestPlan, make_human_test
 from lightfast.runs.options import RunOptions
 from lightfast.serve.api import human

@@ -11,9 +11,9 @@ from serve.conftest import Running, running, upload
 
 from lightfast.base.progress import Reporter
 from lightfast.library.library import Library
+from lightfast.library.people.users import user_number
 from lightfast.library.promote import promote_model
 from lightfast.library.tag import ModelFacts, register_model
-from lightfast.library.users import user_number
 from lightfast.runs.library.jobs import JOB_KINDS, JobKind
 from lightfast.runs.library.kinds import RetrainArguments
 from lightfast.serve.auth.tokens import issue_secret

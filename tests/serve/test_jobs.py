@@ -10,7 +10,7 @@ import httpx
 import pytest
 from serve.conftest import Running
 
-from lightfast.library.users import user_number
+from lightfast.library.people.users import user_number
 from lightfast.serve.auth.tokens import issue_secret
 
 

@@ -11,10 +11,10 @@ from argon2 import PasswordHasher
 from serve.conftest import Running, noise_picture
 from sqlalchemy import event, update
 
-from lightfast.library.accounts import add_account
+from lightfast.library.people.accounts import add_account
+from lightfast.library.people.users import user_number
 from lightfast.library.schema import tokens
 from lightfast.library.store import now
-from lightfast.library.users import user_number
 from lightfast.serve.auth.tokens import issue_secret
 from lightfast.serve.recent import Recent
 

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from lightfast.base.errors import StorageError
 from lightfast.cli.app import app
 from lightfast.cli.library import number_of_user
-from lightfast.library.accounts import list_accounts
 from lightfast.library.library import Library
+from lightfast.library.people.accounts import list_accounts
 from lightfast.serve.settings import ServeSettings, login_name
 
 PASSWORD = "correct horse battery"

@@ -265,7 +265,7 @@ def people(served: Running, count: int):
     """Clients of so many reviewers, each with a token."""
     from contextlib import ExitStack, contextmanager
 
-    from lightfast.library.users import user_number
+    from lightfast.library.people.users import user_number
 
     @contextmanager
     def opened():

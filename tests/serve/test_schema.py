@@ -13,8 +13,8 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from serve.conftest import Running, running, upload
 
-from lightfast.library.accounts import add_account
 from lightfast.library.library import create_library
+from lightfast.library.people.accounts import add_account
 from lightfast.serve.auth.tokens import issue_secret
 from lightfast.serve.settings import ServeSettings
 

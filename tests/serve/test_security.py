@@ -12,8 +12,8 @@ import pytest
 from serve.conftest import Running, running
 
 from lightfast.base.errors import SettingsError
-from lightfast.library.accounts import add_account
 from lightfast.library.library import Library
+from lightfast.library.people.accounts import add_account
 from lightfast.serve.app import create_app
 from lightfast.serve.auth.tokens import issue_secret
 from lightfast.serve.listening import listen

@@ -14,10 +14,10 @@ from serve.conftest import noise_picture, running, upload
 from sqlalchemy import Connection
 
 from lightfast.base.errors import StorageError
-from lightfast.library.accounts import add_account
 from lightfast.library.job_progress import file_log, log_path
 from lightfast.library.jobs import claim_job, end_job, new_job
 from lightfast.library.library import Library
+from lightfast.library.people.accounts import add_account
 from lightfast.library.promote import promote_model
 from lightfast.library.tag import ModelFacts, register_model
 from lightfast.serve.auth.tokens import issue_secret

@@ -9,9 +9,9 @@ from serve.conftest import Running, running, upload
 from sqlalchemy import select
 
 from lightfast.base.errors import SettingsError
-from lightfast.library.accounts import add_account
 from lightfast.library.library import Library
-from lightfast.library.noting import note_audit
+from lightfast.library.people.accounts import add_account
+from lightfast.library.people.noting import note_audit
 from lightfast.library.schema import audit, tokens, users
 from lightfast.serve.app import create_app
 from lightfast.serve.auth.attempts import LOGIN_REFUSED

@@ -11,9 +11,9 @@ from serve.conftest import Running
 from sqlalchemy import insert, update
 
 from lightfast.library.label_numbers import label_numbers
+from lightfast.library.people.users import user_number
 from lightfast.library.schema import labels, tokens, users
 from lightfast.library.store import now
-from lightfast.library.users import user_number
 from lightfast.serve.auth.tokens import TokenLimits, issue_secret
 
 

@@ -11,8 +11,8 @@ from library.pictures import fill
 from serve.conftest import running
 from sqlalchemy import func, select
 
-from lightfast.library.accounts import add_account
 from lightfast.library.library import Library, open_library
+from lightfast.library.people.accounts import add_account
 from lightfast.library.schema import decision_table
 from lightfast.serve.settings import ServeSettings
 

@@ -21,8 +21,8 @@ from library.pictures import fill
 from sqlalchemy import select
 
 from lightfast.base.errors import SettingsError
-from lightfast.library.accounts import add_account
 from lightfast.library.library import Library
+from lightfast.library.people.accounts import add_account
 from lightfast.library.schema import decision_table
 from lightfast.serve.settings import ServeSettings
 

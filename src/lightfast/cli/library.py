@@ -44,7 +44,7 @@ def number_of_user(connection: Connection) -> int:
     """The number of whoever types, called as this machine calls its user: what is done here is noted as
     theirs, in the transaction of `connection`.
     """
-    from lightfast.library.users import user_number
+    from lightfast.library.people.users import user_number
     from lightfast.serve.settings import login_name
 
     return user_number(connection, login_name())

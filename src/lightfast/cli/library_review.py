@@ -15,7 +15,7 @@ from lightfast.cli.terminal import print_result
 
 if TYPE_CHECKING:
     from lightfast.library.library import Library
-    from lightfast.library.review import AnswerRow
+    from lightfast.library.review.review import AnswerRow
 
 Pairs = list[str] | None
 Reviewer = Annotated[
@@ -127,7 +127,7 @@ def library_queue(
 
 
 def _user(library: Library, name: str) -> int:
-    from lightfast.library.users import user_number
+    from lightfast.library.people.users import user_number
 
     return library.store.act(lambda connection: user_number(connection, name))
 
@@ -135,7 +135,7 @@ def _user(library: Library, name: str) -> int:
 def _show(library: Library, user: int, asked: tuple[int, Any], out: Path | None, *, as_json: bool) -> None:
     from lightfast.cli.text.library_review import asked_lines
     from lightfast.library.answer_file import write_asked
-    from lightfast.library.review import next_asked
+    from lightfast.library.review.review import next_asked
 
     if out is not None and out.exists():
         raise SettingsError(f"{out} is there already", cure="Name another file as `out`.")
@@ -149,14 +149,14 @@ def _decide(
     library: Library, user: int, rows: list[AnswerRow], as_json: bool, *, add_labels: bool, over: bool
 ) -> None:
     from lightfast.cli.text.library_review import acted_lines
-    from lightfast.library.review import decide_rows
+    from lightfast.library.review.review import decide_rows
 
     result = decide_rows(library, user, rows, add_labels=add_labels, over=over)
     print_result(result, as_json, acted_lines(result))
 
 
 def _move(library: Library, user: int, *, undo: bool, as_json: bool) -> None:
-    from lightfast.library import undo as moves
+    from lightfast.library.review import undo as moves
 
     result = moves.undo(library.store, user) if undo else moves.redo(library.store, user)
     word = "taken back" if undo else "done again"
@@ -165,7 +165,7 @@ def _move(library: Library, user: int, *, undo: bool, as_json: bool) -> None:
 
 
 def _rows(acts: dict[str, Pairs]) -> list[AnswerRow]:
-    from lightfast.library.review import AnswerRow
+    from lightfast.library.review.review import AnswerRow
 
     return [AnswerRow(*_pair(text, act), act=act) for act, given in acts.items() for text in given or ()]
 

@@ -41,8 +41,8 @@ def library_users(
 ) -> None:
     """List who may log in to the service; add a user, or keep one out."""
     from lightfast.base.plain import as_json as plain
-    from lightfast.library.accounts import add_account, list_accounts
-    from lightfast.library.noting import note_audit
+    from lightfast.library.people.accounts import add_account, list_accounts
+    from lightfast.library.people.noting import note_audit
     from lightfast.serve.auth.accounts import disable_user, set_password
     from lightfast.serve.auth.passwords import hash_password
 

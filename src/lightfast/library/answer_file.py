@@ -11,7 +11,7 @@ from typing import Any
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import file_hash, write_text
-from lightfast.library.review import AnswerRow, AskedAsset
+from lightfast.library.review.review import AnswerRow, AskedAsset
 
 _PICTURE = ("asset", "picture", "path", "id")
 """Columns that name the picture; the first one that is filled counts."""

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from lightfast.base.errors import NotFoundError
-from lightfast.library.client_view import client_label_ids, seen_by_client, shown_name
-from lightfast.library.disagree import kept_from
+from lightfast.library.people.client_view import client_label_ids, seen_by_client, shown_name
+from lightfast.library.review.disagree import kept_from
+from lightfast.library.review.tag_states import live_decisions
 from lightfast.library.schema import assets, decision_table, labels, models, places, predictions, tags, users
-from lightfast.library.tag_states import live_decisions
 
 TagState = Literal["suggested", "confirmed", "rejected"]
 

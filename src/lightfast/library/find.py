@@ -10,8 +10,8 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Connection, select
 
 from lightfast.base.errors import DataError
-from lightfast.library.labelled import in_pages
 from lightfast.library.schema import assets, places
+from lightfast.library.store import in_pages
 
 _DIGITS = 19
 """Numbers of rows are shorter."""

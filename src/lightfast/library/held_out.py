@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from lightfast.library.review.tag_states import ABOUT_LABELS
 from lightfast.library.schema import audit, decision_table, held_out_table, ledger
 from lightfast.library.store import Store, now
-from lightfast.library.tag_states import ABOUT_LABELS
 
 _SCORED = "held-out scored"
 

@@ -14,8 +14,8 @@ from lightfast.base.text import nfc
 from lightfast.library.answer_file import load_table_rows
 from lightfast.library.find import find_assets
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
+from lightfast.library.review.lease import enqueue
 
 _Row = Mapping[str, Any]
 _SOURCES = ("tag", "repair", "curate", "select", "disagreement", "person")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, case, insert, or_, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError, SettingsError
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
 from lightfast.library.schema import EPOCH, MICROSECOND, jobs
 from lightfast.library.store import now
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, sel
 
 from lightfast.base.errors import ConflictError, NotFoundError
 from lightfast.base.text import nfc
-from lightfast.library.client_view import seen_by_client
+from lightfast.library.people.client_view import seen_by_client
 from lightfast.library.schema import assets, decision_table, labels, predictions, queue_table, tags
 
 _STATES = ("confirmed", "suggested", "rejected")

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.text import nfc
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
 from lightfast.library.schema import labels
 
 LABEL_ADDED = "label added"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -16,9 +16,8 @@ from lightfast.library.access import files_of
 from lightfast.library.held_out import held_out_assets
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, tags
+from lightfast.library.store import in_pages
 
-One = TypeVar("One")
-_PAGE = 500
 """Numbers in one question to the database."""
 
 
@@ -172,12 +171,6 @@ def _labelled(
             retired[name] += 1
     # Confirmed in one client's words and rejected in another's: the label is open, and not taught.
     return LabelledAsset(number, path, tuple(sorted(yes - no)), tuple(sorted(no)))
-
-
-def in_pages(numbers: Iterable[One]) -> Iterator[Sequence[One]]:
-    """Numbers or texts in pages that one question to the database can hold."""
-    whole = list(numbers)
-    return (whole[start : start + _PAGE] for start in range(0, len(whole), _PAGE))
 
 
 def _names(connection: Connection) -> dict[int, tuple[str, bool]]:

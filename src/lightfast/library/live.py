@@ -14,9 +14,9 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from lightfast.base.errors import DataError
 from lightfast.curate.live_head import LiveAccuracy, LiveHead
 from lightfast.library.feature_files import open_features
-from lightfast.library.labelled import in_pages
 from lightfast.library.library import Library
 from lightfast.library.schema import decision_table, labels, queue_table, tags
+from lightfast.library.store import in_pages
 
 MOST_WAITING = 20_000
 """Pictures of the queue that a head looks at: the first ones in the order of doubt."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError, UnknownName
 from lightfast.library.library import Library
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
 from lightfast.library.schema import audit, models, users
 from lightfast.library.store import Store, now
 

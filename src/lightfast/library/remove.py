@@ -9,9 +9,8 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from lightfast.base.errors import UnknownName
 from lightfast.library.find import require_assets
-from lightfast.library.labelled import in_pages
 from lightfast.library.schema import assets, labels, leases, tags
-from lightfast.library.store import Store, now
+from lightfast.library.store import Store, in_pages, now
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from lightfast.data.decode.unreadable import printable
 from lightfast.export.xmp import Refused, Style, sidecar_path, write_sidecars
 from lightfast.export.xmp_keywords import Keyword
 from lightfast.library.add import KEPT
-from lightfast.library.labelled import in_pages
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, places, tags
+from lightfast.library.store import in_pages
 
 _PAGE = 512
 _INSIDE = Refused(

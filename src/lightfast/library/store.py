@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -14,12 +14,19 @@ from sqlalchemy.exc import DBAPIError
 
 from lightfast.library.engine import WAIT_SECONDS, described, lost
 
-Result = TypeVar("Result")
+Result, One = TypeVar("Result"), TypeVar("One")
+_PAGE = 500
 
 
 def now() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)
+
+
+def in_pages(numbers: Iterable[One]) -> Iterator[Sequence[One]]:
+    """Numbers or texts in pages that one question to the database can hold."""
+    whole = list(numbers)
+    return (whole[start : start + _PAGE] for start in range(0, len(whole), _PAGE))
 
 
 class Store:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
-from lightfast.library.lease import count_waiting
 from lightfast.library.library import Library
+from lightfast.library.review.lease import count_waiting
 from lightfast.library.schema import assets, decision_table, labels, models, places, tags
 
 

@@ -19,8 +19,8 @@ from lightfast.data.sources.remote import is_trouble
 from lightfast.evaluate.review import ReviewThreshold
 from lightfast.library.access import addresses_of, files_of
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
+from lightfast.library.review.lease import enqueue
 from lightfast.library.schema import assets, models, predictions, queue_table, tagged, tags
 from lightfast.library.store import Store, now
 from lightfast.tagging.runtime import Tagger

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, bindparam, select, update
 from lightfast.base.errors import SettingsError, StorageError
 from lightfast.base.files import storage_errors
 from lightfast.library.library import Library
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
+from lightfast.library.people.users import user_number
 from lightfast.library.schema import users
-from lightfast.library.users import user_number
 from lightfast.runs.library.worker import JobEngine, start_jobs
 from lightfast.serve.embedding import UploadEmbedder
 from lightfast.serve.explaining import MapDrawer

@@ -47,7 +47,7 @@ class WorkerApp:
     def __call__(self) -> FastAPI:
         """The application over the library in `folder`, which stays open as long as the process lives."""
         from lightfast.library.library import open_library
-        from lightfast.library.secret import hold_secret
+        from lightfast.library.people.secret import hold_secret
         from lightfast.serve.app import create_app
         from lightfast.serve.metrics import forget_dead
 
@@ -83,7 +83,7 @@ def serve_by_workers(folder: Path, settings: ServeSettings, sockets: list[socket
     """Answer at the listening `sockets` by `settings.workers` processes, until Ctrl-C or SIGTERM, over the
     library in `folder`, which `prepare_workers` made ready.
     """
-    from lightfast.library.secret import library_secret
+    from lightfast.library.people.secret import library_secret
 
     app: Any = WorkerApp(folder, settings, library_secret(folder))
     config = uvicorn.Config(

@@ -12,10 +12,10 @@ from sqlalchemy import func, insert, select, update
 
 from lightfast.base.errors import DataError, NotFoundError
 from lightfast.library.add import KEPT
-from lightfast.library.client_view import shown_name
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library
+from lightfast.library.people.client_view import shown_name
 from lightfast.library.schema import assets, labels, places, tags
 from lightfast.library.search import conditions
 from lightfast.library.search.hits import find_facets, search_tags

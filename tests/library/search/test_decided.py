@@ -6,14 +6,14 @@ import numpy as np
 from library.pictures import fill
 from sqlalchemy import insert
 
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
 from lightfast.library.label_list import add_label
 from lightfast.library.library import Library
+from lightfast.library.people.users import user_number
+from lightfast.library.review.decide import ReviewAct, decide
 from lightfast.library.schema import tags
 from lightfast.library.search.decided import decided_neighbours
 from lightfast.library.store import now
-from lightfast.library.users import user_number
 
 
 def test_only_what_people_confirmed_is_near(library: Library):

@@ -12,9 +12,10 @@ from library.pictures import fill, suggest
 from sqlalchemy import insert, select, update
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.undo import undo
 from lightfast.library.schema import assets, labels, places, queue_table, tags
 from lightfast.library.search import conditions
 from lightfast.library.search.hits import find_facets, search_tags
@@ -29,7 +30,6 @@ from lightfast.library.search.syntax import (
     parse_query,
 )
 from lightfast.library.store import now
-from lightfast.library.undo import undo
 
 _NAMES = ("sky", "sea", "red car", "AND")
 _COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "=": operator.eq}

@@ -15,15 +15,15 @@ from sqlalchemy import select
 
 from lightfast.base.errors import DataError
 from lightfast.library.add import add_pictures
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.held_out import hold_out
 from lightfast.library.job_progress import JobProgress
 from lightfast.library.jobs import Job, job
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
+from lightfast.library.people.users import user_number
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import lease_next
 from lightfast.library.schema import places, queue_table
-from lightfast.library.users import user_number
 from lightfast.runs.library import curate as library_curate
 from lightfast.runs.library.curate import LibraryCurated, curate_library
 from lightfast.runs.library.worker import start_jobs

@@ -17,10 +17,10 @@ from lightfast.library.add import add_pictures
 from lightfast.library.find import find_assets
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library
-from lightfast.library.review import AnswerRow, decide_rows
+from lightfast.library.people.users import user_number
+from lightfast.library.review.review import AnswerRow, decide_rows
+from lightfast.library.review.undo import undo
 from lightfast.library.schema import labels
-from lightfast.library.undo import undo
-from lightfast.library.users import user_number
 from lightfast.runs.library.decisions import export_decisions
 from lightfast.runs.options import RunOptions
 from lightfast.runs.relabel import relabel_data

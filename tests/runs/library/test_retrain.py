@@ -15,16 +15,16 @@ from house.test_imports import loaded_by
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.base.errors import CheckpointError, DataError, UnknownName
-from lightfast.library.audit_log import AuditFilter, read_audit
 from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import held_out_assets
 from lightfast.library.job_progress import JobProgress
 from lightfast.library.labelled import require_two_labels
 from lightfast.library.ledger import answer_to, read_ledger, verdict_of
 from lightfast.library.library import Library, create_library, open_library
+from lightfast.library.people.audit_log import AuditFilter, read_audit
+from lightfast.library.people.users import user_number
 from lightfast.library.promote import list_models, promote_model, rollback_model
 from lightfast.library.remove import retire_label
-from lightfast.library.users import user_number
 from lightfast.runs.library import retrain as library_retrain
 from lightfast.runs.library.pile import RetrainOptions
 from lightfast.runs.library.retrain import retrain_library

@@ -13,12 +13,12 @@ from fixtures.retraining import filled, on_sqlite, pile_rows, retrained
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.evaluate.predictions import Predictions
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.held_out import held_out_assets, hold_out
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.labelled import labelled_assets, undecided_assets
 from lightfast.library.library import Library, create_library
-from lightfast.library.undo import undo
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.undo import undo
 from lightfast.models.load import load_checkpoint
 from lightfast.runs.folder import PILE_FILE, VAL_PREDICTIONS_FILE
 from lightfast.runs.library.pile import RetrainOptions, make_pile

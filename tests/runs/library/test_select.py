@@ -12,14 +12,14 @@ from sqlalchemy import select
 from lightfast.base.errors import DataError
 from lightfast.base.plain import as_json
 from lightfast.curate.select import select_next
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
 from lightfast.library.job_progress import JobProgress
 from lightfast.library.jobs import JobState, claim_job, end_job, free_jobs, job_again, new_job
 from lightfast.library.label_list import add_label
-from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
 from lightfast.library.remove import retire_label
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import lease_next
 from lightfast.library.schema import assets, labels, queue_table
 from lightfast.runs.library.kinds import JOB_KINDS
 from lightfast.runs.library.select import choose_for_review

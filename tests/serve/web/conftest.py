@@ -16,9 +16,9 @@ from PIL import Image
 from serve.conftest import Running, running
 
 from lightfast.evaluate.review import ReviewRule, review_threshold
-from lightfast.library.accounts import add_account
 from lightfast.library.add import add_pictures
 from lightfast.library.library import Library, create_library
+from lightfast.library.people.accounts import add_account
 from lightfast.library.tag import ModelFacts, register_model, tag_assets
 from lightfast.serve.auth.passwords import hash_password
 from lightfast.serve.settings import ServeSettings

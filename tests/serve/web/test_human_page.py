@@ -16,8 +16,8 @@ from lightfast.baselines.human import Trial
 from lightfast.baselines.kept_test import KeptTest, TestFacts, save_test
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
-from lightfast.library.accounts import add_account
 from lightfast.library.library import Library, create_library
+from lightfast.library.people.accounts import add_account
 from lightfast.serve.settings import ServeSettings
 
 TONES = ("dark", "dusk", "light")

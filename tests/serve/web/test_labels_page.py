@@ -8,9 +8,9 @@ import pytest
 from serve.conftest import Running
 from serve.web.conftest import NAMES, Visitor
 
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.label_list import LabelRow, list_labels
-from lightfast.library.users import user_number
+from lightfast.library.people.users import user_number
+from lightfast.library.review.decide import ReviewAct, decide
 
 
 def rows(served: Running) -> dict[str, LabelRow]:

@@ -10,8 +10,8 @@ from serve.conftest import Running
 from serve.web.conftest import PASSWORD, Visitor, logged_in
 from sqlalchemy import insert
 
+from lightfast.library.people.users import user_number
 from lightfast.library.schema import labels
-from lightfast.library.users import user_number
 
 
 def test_a_token_is_shown_once_and_revoked(empty: Running, visit: Callable[..., Visitor]):

@@ -12,12 +12,12 @@ from serve.conftest import Running, running
 from serve.web.conftest import NAMES, Visitor
 from sqlalchemy import select
 
-from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
-from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
+from lightfast.library.people.users import user_number
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import lease_next
 from lightfast.library.schema import decision_table, labels
-from lightfast.library.users import user_number
 from lightfast.serve.settings import ServeSettings
 
 _DECIDED = "document.getElementById('decided').textContent === '{}'"

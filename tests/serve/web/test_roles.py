@@ -8,7 +8,7 @@ import pytest
 from serve.conftest import Running
 from serve.web.conftest import PASSWORD, Visitor, logged_in
 
-from lightfast.library.accounts import add_account
+from lightfast.library.people.accounts import add_account
 from lightfast.serve.auth.passwords import hash_password
 
 FOR_VIEWERS = ["/library", "/labels", "/models", "/draw"]

@@ -11,8 +11,8 @@ from serve.web.conftest import Visitor, toned
 
 from lightfast.library.add import add_pictures
 from lightfast.library.jobs import JobState, claim_job, end_job, list_jobs, new_job
-from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
+from lightfast.library.review.lease import enqueue
 
 
 def begin(library: Library) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightfast.cli.text.columns import NAMED
-from lightfast.library.decide import Acted
 from lightfast.library.intake import IntakeResult
-from lightfast.library.review import AskedAsset
+from lightfast.library.review.decide import Acted
+from lightfast.library.review.review import AskedAsset
 
 
 def asked_lines(asked: Sequence[AskedAsset], out: Path | None) -> list[str]:

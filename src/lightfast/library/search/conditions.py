@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 
 from lightfast.base.errors import DataError
-from lightfast.library.client_view import client_label_ids, named_like, seen_by_client
-from lightfast.library.disagree import kept_from
+from lightfast.library.people.client_view import client_label_ids, named_like, seen_by_client
+from lightfast.library.review.disagree import kept_from
 from lightfast.library.schema import assets, decision_table, places, queue_table, tags, users
 from lightfast.library.search.label_names import LabelNames, load_label_names, nearest_names
 from lightfast.library.search.syntax import (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lightfast.base.errors import DataError
 from lightfast.library.library import Library
-from lightfast.library.secret import library_secret
+from lightfast.library.people.secret import library_secret
 
 _CHECK_BYTES = 12
 

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select, true
 
 from lightfast.base.errors import SettingsError
-from lightfast.library.client_view import client_label_ids, shown_name
-from lightfast.library.disagree import kept_from
 from lightfast.library.library import Library
+from lightfast.library.people.client_view import client_label_ids, shown_name
+from lightfast.library.review.disagree import kept_from
 from lightfast.library.schema import assets, labels, places, tags
 from lightfast.library.search.conditions import compile_query
 from lightfast.library.search.cursor import named_search, read_cursor, write_cursor

@@ -18,10 +18,10 @@ from lightfast.base.text import nfc
 from lightfast.evaluate.metrics import confusion_matrix
 from lightfast.evaluate.predictions import Predictions
 from lightfast.library.add import KEPT
-from lightfast.library.labelled import in_pages
 from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, run_of
 from lightfast.library.schema import assets, labels, places, predictions, tags
+from lightfast.library.store import in_pages
 from lightfast.runs.folder import PILE_FILE, PREDICTIONS_FILE
 from lightfast.runs.library.model_card import library_model_card
 

@@ -18,11 +18,12 @@ from lightfast.curate.issue_table import Issue
 from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import held_out_assets
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.labelled import LabelledAssets, in_pages, labelled_assets, too_few_labels
-from lightfast.library.lease import enqueue
+from lightfast.library.labelled import LabelledAssets, labelled_assets, too_few_labels
 from lightfast.library.ledger import Spent
 from lightfast.library.library import Library
+from lightfast.library.review.lease import enqueue
 from lightfast.library.schema import assets, queue_table
+from lightfast.library.store import in_pages
 from lightfast.pages.curate_result import CurateResult
 from lightfast.runs.curate.curate import CurateOptions, curate_run
 from lightfast.runs.folder import PILE_FILE

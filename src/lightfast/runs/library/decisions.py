@@ -15,10 +15,10 @@ from lightfast.data.decisions import Decision, DecisionLog
 from lightfast.data.images import ImageSet
 from lightfast.library.export_tags import require_new_file
 from lightfast.library.find import find_assets, uris_of
-from lightfast.library.labelled import in_pages
 from lightfast.library.library import Library
+from lightfast.library.review.tag_states import live_decisions
 from lightfast.library.schema import assets, decision_table, labels, users
-from lightfast.library.tag_states import live_decisions
+from lightfast.library.store import in_pages
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 

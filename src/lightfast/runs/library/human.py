@@ -20,11 +20,12 @@ from lightfast.baselines.kept_test import TEST_FILE, TestFacts, load_facts, save
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.library.held_out import count_use, held_out_assets, hold_out, learned_from
-from lightfast.library.labelled import LabelledAsset, LabelledAssets, in_pages, labelled_assets
+from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_assets
 from lightfast.library.ledger import Spent
 from lightfast.library.library import Library
 from lightfast.library.promote import list_models, run_of
 from lightfast.library.schema import decision_table, tags, users
+from lightfast.library.store import in_pages
 from lightfast.runs.folder import RUN_FILE, load_run, record_scoring, without_seen
 from lightfast.runs.human import HeldOut, held_out, predictions_on_sample
 from lightfast.runs.library.pile import TrainingPile, write_pile

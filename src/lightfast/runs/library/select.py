@@ -15,8 +15,8 @@ from lightfast.curate.select import Known, Selection, select_next
 from lightfast.curate.selection.pool import NO_LABEL
 from lightfast.library.jobs import keep_answer, kept_answer
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
+from lightfast.library.review.lease import enqueue
 from lightfast.library.schema import queue_table, tags
 from lightfast.runs.library.layout import confirmed_classes, pictures_with_features
 from lightfast.runs.options import RunOptions

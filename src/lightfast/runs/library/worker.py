@@ -39,7 +39,7 @@ from lightfast.library.jobs import (
     new_job,
 )
 from lightfast.library.library import Library
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
 
 # Each adds its kinds.
 from lightfast.runs.library import kinds as library_kinds  # noqa: F401

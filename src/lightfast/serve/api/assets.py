@@ -25,7 +25,7 @@ from lightfast.library.browse import (
     list_assets,
     require_visible,
 )
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
 from lightfast.library.remove import delete_assets, undelete_assets
 from lightfast.library.uploads import Uploaded, keep_uploads
 from lightfast.library.views import view_path, write_view

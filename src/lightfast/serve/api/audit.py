@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from lightfast.library.audit_log import AuditFilter, AuditKind, AuditLine, read_audit
+from lightfast.library.people.audit_log import AuditFilter, AuditKind, AuditLine, read_audit
 from lightfast.serve.api.fields import Cursor, PageSize, ShownName, as_cursor, cursor_pair
 from lightfast.serve.auth.person import Admin
 from lightfast.serve.service import Served

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from lightfast.base.errors import UnknownName
 from lightfast.library.access import files_of
 from lightfast.library.browse import require_visible
-from lightfast.library.client_view import client_words
+from lightfast.library.people.client_view import client_words
 from lightfast.serve.api.assets import moved_file
 from lightfast.serve.api.fields import PathId, ShownName
 from lightfast.serve.auth.person import Person, Viewer

@@ -16,7 +16,7 @@ from lightfast.base.png import png
 from lightfast.baselines.human_score import HumanBaseline
 from lightfast.baselines.kept_test import KeptTest, TestFacts, TestPlace, load_test
 from lightfast.library.jobs import Job
-from lightfast.library.noting import has_noted, note_audit
+from lightfast.library.people.noting import has_noted, note_audit
 from lightfast.runs.library.human import kept_tests
 from lightfast.serve.api.fields import FreeText, IdempotencyKey
 from lightfast.serve.api.jobs import order_job

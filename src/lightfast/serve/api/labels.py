@@ -19,7 +19,7 @@ from lightfast.library.label_list import (
     list_labels,
 )
 from lightfast.library.label_numbers import LABEL_ADDED
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
 from lightfast.library.store import now
 from lightfast.serve.api.fields import FreeText, PathId, RowId, ShownName
 from lightfast.serve.auth.person import Admin, Reviewer, Viewer

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from lightfast.base.errors import NotFoundError
-from lightfast.library.disagree import kept_from
 from lightfast.library.jobs import Job
 from lightfast.library.layout_file import load_layout
+from lightfast.library.review.disagree import kept_from
 from lightfast.library.schema import labels, tags
 from lightfast.serve.api.fields import IdempotencyKey
 from lightfast.serve.api.jobs import order_job

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 
 from lightfast.evaluate.confusions import ConfusedPair, confused_pairs
 from lightfast.library.browse import AssetCard, asset_cards
-from lightfast.library.disagree import kept_pictures
-from lightfast.library.labelled import in_pages
 from lightfast.library.promote import LibraryModel, library_model
+from lightfast.library.review.disagree import kept_pictures
+from lightfast.library.store import in_pages
 from lightfast.runs.library.confusion import ConfusionPictures, LibraryConfusion, library_confusion
 from lightfast.runs.library.model_card import library_model_card
 from lightfast.runs.library.review_cost import ReviewCost, review_costs

@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lightfast.library.client_view import client_words
 from lightfast.library.jobs import Job
 from lightfast.library.ledger import LEDGER_MARGIN, RetrainEntry, read_ledger
+from lightfast.library.people.client_view import client_words
 from lightfast.library.promote import LibraryModel, library_model, list_models, promote_model, rollback_model
 from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
 from lightfast.serve.api.jobs import order_job

@@ -19,7 +19,7 @@ from lightfast.data.stroke_pictures import stroke_picture
 from lightfast.data.strokes import checked_drawing
 from lightfast.library.access import files_of
 from lightfast.library.browse import require_visible
-from lightfast.library.client_view import client_words
+from lightfast.library.people.client_view import client_words
 from lightfast.library.uploads import Upload
 from lightfast.serve.api.assets import moved_file
 from lightfast.serve.api.fields import RowId, ShownName

@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 
 from lightfast.base.text import nfc
 from lightfast.library.browse import AssetCard, asset_cards
-from lightfast.library.decide import Act, Acted, ReviewAct, apply_acts, require_labels
-from lightfast.library.disagree import kept_pictures
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import Order, QueueEntry, count_waiting, give_back, hand_of
+from lightfast.library.review.decide import Act, Acted, ReviewAct, apply_acts, require_labels
+from lightfast.library.review.disagree import kept_pictures
+from lightfast.library.review.lease import Order, QueueEntry, count_waiting, give_back, hand_of
+from lightfast.library.review.undo import apply_move
 from lightfast.library.schema import decision_table, labels
-from lightfast.library.undo import apply_move
 from lightfast.serve.api.fields import ActKey, FreeText, IdempotencyKey, RowId, ShownName
 from lightfast.serve.api.predict import LabelProbability
 from lightfast.serve.auth.claim import Claim, ReviewerClaim

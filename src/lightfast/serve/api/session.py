@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import Connection, select
 
 from lightfast import __version__
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
 from lightfast.library.schema import users
 from lightfast.library.store import now
 from lightfast.serve.api.fields import ShownName

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 from starlette.concurrency import run_in_threadpool
 
 from lightfast.library.browse import TagCard, TagState, client_asset_ids, tag_card
-from lightfast.library.client_view import client_label_ids
-from lightfast.library.decide import ReviewAct, apply_acts
-from lightfast.library.disagree import kept_from
+from lightfast.library.people.client_view import client_label_ids
+from lightfast.library.review.decide import ReviewAct, apply_acts
+from lightfast.library.review.disagree import kept_from
 from lightfast.library.schema import labels, tags
 from lightfast.serve.api.fields import (
     Cursor,

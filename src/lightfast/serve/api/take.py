@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from lightfast.library.lease import take_assets
+from lightfast.library.review.lease import take_assets
 from lightfast.serve.api.fields import RowId
 from lightfast.serve.api.review import LeaseAnswer, lease_answer
 from lightfast.serve.auth.claim import ReviewerClaim

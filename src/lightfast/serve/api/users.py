@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lightfast.library.accounts import Account, add_account, list_accounts
-from lightfast.library.noting import note_audit
+from lightfast.library.people.accounts import Account, add_account, list_accounts
+from lightfast.library.people.noting import note_audit
 from lightfast.library.store import now
 from lightfast.serve.api.fields import PathId, RoleChoice, ShownName
 from lightfast.serve.auth.accounts import alter_account

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from lightfast.base.errors import UnknownName
-from lightfast.library.accounts import Account, change_account
-from lightfast.library.noting import note_audit
+from lightfast.library.people.accounts import Account, change_account
+from lightfast.library.people.noting import note_audit
 from lightfast.library.schema import tokens, users
 from lightfast.library.store import now
 

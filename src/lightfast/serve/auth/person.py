@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection
 
 from lightfast.base.errors import StorageError
-from lightfast.library.users import ROLES
+from lightfast.library.people.users import ROLES
 from lightfast.serve.auth.tokens import Kind, csrf_fits, secret_digest, secret_holder
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Service

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, update
 
 from lightfast.base.errors import NotFoundError, SettingsError
-from lightfast.library.noting import note_audit
+from lightfast.library.people.noting import note_audit
+from lightfast.library.people.users import ROLES
 from lightfast.library.schema import tokens, users
 from lightfast.library.store import now
-from lightfast.library.users import ROLES
 
 Kind = Literal["session", "token"]
 _PREFIX = {"session": "lfs_", "token": "lft_"}

@@ -15,9 +15,9 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from lightfast.base.errors import LightfastError
-from lightfast.library.accounts import list_accounts
+from lightfast.library.people.accounts import list_accounts
+from lightfast.library.people.users import ROLES
 from lightfast.library.schema import labels
-from lightfast.library.users import ROLES
 from lightfast.serve.api.fields import PathId
 from lightfast.serve.api.session import PasswordChange, change_password, log_out
 from lightfast.serve.api.tokens import NewToken, delete_token, get_tokens, post_token

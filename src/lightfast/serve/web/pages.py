@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 
 from lightfast.base.errors import LightfastError
 from lightfast.library.browse import AssetCard, asset_cards, client_asset_ids
+from lightfast.library.people.users import ROLES
 from lightfast.library.schema import assets
 from lightfast.library.search.hits import search_tags
 from lightfast.library.summary import LibrarySummary, summarise
-from lightfast.library.users import ROLES
 from lightfast.serve.auth.person import COOKIE, Person, identify
 from lightfast.serve.auth.tokens import csrf_token
 from lightfast.serve.service import Served, Service

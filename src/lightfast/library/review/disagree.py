@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, select, update
 
-from lightfast.library.lease import DISAGREEMENT, REQUEST, has_asked, is_open, said_before
+from lightfast.library.review.lease import DISAGREEMENT, REQUEST, has_asked, is_open, said_before
+from lightfast.library.review.tag_states import undone_decisions
 from lightfast.library.schema import assets, decision_table, queue_table, tags
 from lightfast.library.store import now
-from lightfast.library.tag_states import undone_decisions
 
 if TYPE_CHECKING:
-    from lightfast.library.decide import ReviewAct
+    from lightfast.library.review.decide import ReviewAct
 
 _REASON = "two people see it differently"
 

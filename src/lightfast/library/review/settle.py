@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, true, update
 
-from lightfast.library.disagree import withdraw_disagreements
-from lightfast.library.lease import DISAGREEMENT, enqueue, open_entries
+from lightfast.library.review.disagree import withdraw_disagreements
+from lightfast.library.review.lease import DISAGREEMENT, enqueue, open_entries
+from lightfast.library.review.tag_states import ABOUT_LABELS, live_decisions
 from lightfast.library.schema import decision_table, queue_table
 from lightfast.library.store import now
-from lightfast.library.tag_states import ABOUT_LABELS, live_decisions
 
 if TYPE_CHECKING:
-    from lightfast.library.decide import ReviewAct
+    from lightfast.library.review.decide import ReviewAct
 
 
 _OPENED = {"state": "open", "done_at": None}

@@ -11,12 +11,12 @@ from library.pictures import fill, states, suggest
 from sqlalchemy import func, select
 
 from lightfast.base.errors import DataError
-from lightfast.library import decide as decide_module
-from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
+from lightfast.library.review import decide as decide_module
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import lease_next
+from lightfast.library.review.undo import undo
 from lightfast.library.schema import decision_table, queue_table
-from lightfast.library.undo import undo
 
 CAT, DOG = 1, 2
 

@@ -11,10 +11,10 @@ from library.pictures import fill
 from sqlalchemy import select, update
 
 from lightfast.base.errors import SettingsError
-from lightfast.library import lease
-from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.lease import count_waiting, enqueue, lease_assets, lease_next, release
 from lightfast.library.library import Library
+from lightfast.library.review import lease
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import count_waiting, enqueue, lease_assets, lease_next, release
 from lightfast.library.schema import decision_table, leases, queue_table
 from lightfast.library.store import now
 

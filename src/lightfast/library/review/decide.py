@@ -10,12 +10,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from lightfast.base.errors import ConflictError, DataError, NotFoundError
-from lightfast.library.disagree import disagreements, with_disputed_label
-from lightfast.library.lease import enqueue, hands_on, open_entries
+from lightfast.library.review.disagree import disagreements, with_disputed_label
+from lightfast.library.review.lease import enqueue, hands_on, open_entries
+from lightfast.library.review.settle import settle
+from lightfast.library.review.tag_states import ABOUT_LABELS, rebuild_tags
 from lightfast.library.schema import assets, decision_table, labels, leases, tags
-from lightfast.library.settle import settle
 from lightfast.library.store import Store, now
-from lightfast.library.tag_states import ABOUT_LABELS, rebuild_tags
 
 Act = Literal["confirm", "reject", "skip", "second_opinion", "send_back"]
 

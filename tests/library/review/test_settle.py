@@ -6,11 +6,11 @@ import pytest
 from library.pictures import fill, states
 from sqlalchemy import delete, select
 
-from lightfast.library.decide import Act, ReviewAct, decide
-from lightfast.library.lease import enqueue, lease_next, release
 from lightfast.library.library import Library
+from lightfast.library.review.decide import Act, ReviewAct, decide
+from lightfast.library.review.lease import enqueue, lease_next, release
+from lightfast.library.review.undo import redo, undo
 from lightfast.library.schema import queue_table
-from lightfast.library.undo import redo, undo
 
 CAT, DOG, HAT = 1, 2, 3
 

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, or_, select
 
-from lightfast.library.decide import Acted, add_decisions, lock_pictures, new_key
-from lightfast.library.disagree import disagreements
-from lightfast.library.lease import enqueue, open_entries
+from lightfast.library.review.decide import Acted, add_decisions, lock_pictures, new_key
+from lightfast.library.review.disagree import disagreements
+from lightfast.library.review.lease import enqueue, open_entries
+from lightfast.library.review.settle import settle, unsettle
+from lightfast.library.review.tag_states import rebuild_tags
 from lightfast.library.schema import decision_table, users
-from lightfast.library.settle import settle, unsettle
 from lightfast.library.store import Store, now
-from lightfast.library.tag_states import rebuild_tags
 
 _MOVES = ("undo", "redo")
 _KEPT_STEPS = 2_000

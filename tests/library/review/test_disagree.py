@@ -5,14 +5,14 @@ from __future__ import annotations
 from library.pictures import fill, states
 from sqlalchemy import select
 
-from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.disagree import kept_pictures
-from lightfast.library.lease import lease_next, release
 from lightfast.library.library import Library
-from lightfast.library.review import next_asked
+from lightfast.library.people.users import user_number
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.disagree import kept_pictures
+from lightfast.library.review.lease import lease_next, release
+from lightfast.library.review.review import next_asked
+from lightfast.library.review.undo import redo, undo
 from lightfast.library.schema import queue_table
-from lightfast.library.undo import redo, undo
-from lightfast.library.users import user_number
 
 CAT, DOG = 1, 2
 

@@ -10,14 +10,14 @@ from sqlalchemy import Connection, select
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
 from lightfast.base.text import nfc
-from lightfast.library.decide import Act, Acted, ReviewAct, decide
 from lightfast.library.find import require_assets, uris_of
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import Order, QueueEntry, lease_next
 from lightfast.library.library import Library
 from lightfast.library.promote import promoted_number
+from lightfast.library.review.decide import Act, Acted, ReviewAct, decide
+from lightfast.library.review.lease import Order, QueueEntry, lease_next
+from lightfast.library.review.tag_states import ABOUT_LABELS
 from lightfast.library.schema import labels, predictions, queue_table
-from lightfast.library.tag_states import ABOUT_LABELS
 
 NOT_IT = "not this"
 """The answer that the picture is not what is asked."""

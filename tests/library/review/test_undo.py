@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from library.pictures import fill, states, suggest
 from sqlalchemy import select
 
-from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.lease import lease_next
 from lightfast.library.library import Library, create_library, open_library
+from lightfast.library.review.decide import ReviewAct, decide
+from lightfast.library.review.lease import lease_next
+from lightfast.library.review.undo import apply_move, redo, undo
 from lightfast.library.schema import decision_table
-from lightfast.library.undo import apply_move, redo, undo
 
 _ACT = st.tuples(
     st.lists(st.integers(1, 3), min_size=1, max_size=3, unique=True),
@@ -95,7 +95,7 @@ def test_a_skip_can_be_taken_back(library: Library):
 def test_a_batch_of_more_pictures_than_steps_are_kept_comes_and_goes(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("lightfast.library.undo._KEPT_STEPS", 3)
+    monkeypatch.setattr("lightfast.library.review.undo._KEPT_STEPS", 3)
     fill(library, 5)
     decide(library.store, 1, [ReviewAct(number, "confirm", 1) for number in range(1, 6)])
     said = states(library)

@@ -11,9 +11,9 @@ from library.pictures import fill, states, suggest
 
 from lightfast.base.errors import DataError, LightfastError
 from lightfast.library.answer_file import load_answer_rows, write_asked
-from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
-from lightfast.library.review import AnswerRow, decide_rows, next_asked
+from lightfast.library.review.lease import enqueue
+from lightfast.library.review.review import AnswerRow, decide_rows, next_asked
 
 CAT, DOG = 1, 2
 

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError, SettingsError
+from lightfast.library.people.users import ROLES
 from lightfast.library.schema import users
 from lightfast.library.store import now
-from lightfast.library.users import ROLES
 
 
 @dataclass(frozen=True)
