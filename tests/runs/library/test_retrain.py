@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,25 @@ def test_what_is_promoted_while_a_model_is_trained_is_what_it_is_compared_with(
     assert (entry.before_model_id, entry.after_model_id) == (second.model_id, third.model_id)
     assert rollback_model(filled.store).name == second.model
     assert rollback_model(filled.store).name == first.model
+
+
+def test_a_model_promoted_meanwhile_that_cannot_be_read_loses_no_training(
+    filled: Library, monkeypatch: pytest.MonkeyPatch
+):
+    retrained(filled)
+    second = retrained(filled, promote=False)
+
+    def gone() -> None:
+        promote_model(filled.store, second.model)
+        shutil.rmtree(filled.folder / second.run)
+
+    _meanwhile(monkeypatch, "train_run", gone)
+    third = retrained(filled, margin=0.99)
+    assert (third.before, third.test, third.promoted) == (second.model, None, False)
+    assert third.reason.startswith(f"it cannot be compared with {second.model}")
+    assert third.model in third.reason.rpartition("`library promote`")[2]
+    assert read_ledger(filled.store)[-1].after_model_id == third.model_id
+    assert promote_model(filled.store, third.model).in_use
 
 
 def test_what_is_promoted_after_the_comparison_stays_in_use(filled: Library, monkeypatch: pytest.MonkeyPatch):

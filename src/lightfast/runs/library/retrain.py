@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from lightfast.base.errors import SettingsError
+from lightfast.base.errors import LightfastError, SettingsError
 from lightfast.base.plain import as_json
 from lightfast.base.text import nfc
 from lightfast.data.dataset import Entry
@@ -77,11 +77,12 @@ class RetrainResult:
 @dataclass(frozen=True, eq=False)
 class _Read:
     """What a model made of the untouched part: asset → whether it is right, of those that it was not trained
-    on; how many it had seen.
+    on; how many it had seen; why it could not be read, if it could not.
     """
 
     right: Mapping[int, bool]
     seen: int = 0
+    unreadable: str = ""
 
 
 class OrderDone(Exception):
@@ -149,7 +150,11 @@ def _still_in_use(
     used = next((one for one in list_models(library.store) if one.in_use), None)
     if used is None or (before[0] is not None and used.id == before[0].id):
         return before if used is not None else (None, None)
-    return used, _read_by(run_of(library, used), pile, options)
+    try:
+        return used, _read_by(run_of(library, used), pile, options)
+    except LightfastError as error:
+        # The training stands, whatever became of that one.
+        return used, _Read({}, unreadable=str(error))
 
 
 def _honest(details: Mapping[str, Any]) -> tuple[str, ...]:
@@ -242,6 +247,11 @@ def _judged(
     run, new_read = after
     test = _paired(old, old_read, new_read, Path(run).name)
     allowed, reason = _may_be_used(old, test, wanted.margin)
+    if old is not None and old_read is not None and old_read.unreadable:
+        reason = (
+            f"it cannot be compared with {old.name}, which was promoted meanwhile: {old_read.unreadable} "
+            f"To use the new one all the same: `library promote` {Path(run).name}"
+        )
     if allowed and not wanted.promote:
         reason = f"not promoted, as asked: {reason}"
     right = list(new_read.right.values())
