@@ -47,6 +47,18 @@ def test_not_a_carrot_reaches_the_next_model(filled: Library):
 
 
 @on_sqlite
+def test_a_label_of_untouched_pictures_alone_is_said_and_stops_no_training(filled: Library):
+    *_, one, other = numbers_of(filled)
+    confirm(filled, [one, other], {one: "grey", other: "grey"})
+    hold_out(filled.store, [one, other])
+    result = retrained(filled)
+    assert any(note.startswith("of 'grey' only untouched pictures are left") for note in result.notes)
+    assert {label for label, _ in pile_rows(filled, result).values()} == {"bright", "dark"}
+    # They are judged on all the same.
+    assert result.scored == result.held_out == 2 + result.held_out_new
+
+
+@on_sqlite
 def test_what_a_picture_is_not_is_left_out_where_pictures_have_several_labels(filled: Library):
     one, *_, last = numbers_of(filled)
     confirm(filled, [one], {one: "grey"})

@@ -38,6 +38,7 @@ from lightfast.runs.pictures import prepare
 from lightfast.train.recipe import Recipe
 
 _SHARE, _FEW_SHARE = 0.2, 0.1
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,12 @@ class TrainingPile:
         held = {one.asset_id for one in self.held}
         return [one for one in self.labelled.pictures if one.asset_id not in held]
 
+    @property
+    def untaught(self) -> frozenset[str]:
+        """Labels of the untouched part of which there is no picture to learn from."""
+        taught = {name for one in self.rest for name in one.labels}
+        return frozenset(name for one in self.held for name in one.labels) - taught
+
 
 def make_pile(library: Library, options: RunOptions, wanted: RetrainOptions) -> TrainingPile:
     """The labelled pictures, divided: the untouched part grows by a share of what nobody learned from."""
@@ -120,9 +127,19 @@ def make_pile(library: Library, options: RunOptions, wanted: RetrainOptions) -> 
     fresh = _chosen(library, labelled, options, wanted, held | old)
     judged = [one for one in labelled.pictures if one.asset_id in held | set(fresh)]
     pile = TrainingPile(labelled, spent, judged, tuple(fresh), labelled.notes)
+    if pile.untaught:
+        pile = replace(pile, notes=(*pile.notes, _untaught_note(sorted(pile.untaught))))
     if wanted.model != "auto" or labelled.several or len(pile.rest) >= FEW_LABELS:
         return pile
     return replace(pile, unlabelled=undecided_assets(library, MOST_UNLABELLED, options.seed))
+
+
+def _untaught_note(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(one) for one in names[:_SHOWN]) + ", …" * (len(names) > _SHOWN)
+    return (
+        f"of {shown} only untouched pictures are left: the model does not learn it, and reads them wrong; "
+        "label more pictures so"
+    )
 
 
 def _chosen(
@@ -187,7 +204,7 @@ def write_pile(path: Path, plan: TrainingPile) -> Path:
     """The table that `train` reads: path, label (or a JSON list of labels), part; where people only said what
     a picture is not, an empty label and that in `not_label`, a row each; unlabelled ones last.
     """
-    held, ruled_out = {one.asset_id for one in plan.held}, plan.ruled_out
+    held, ruled_out, untaught = {one.asset_id for one in plan.held}, plan.ruled_out, plan.untaught
     label = "labels" if plan.labelled.several else "label"
     columns = ["path", label]
     if held or plan.unlabelled:
@@ -198,6 +215,9 @@ def write_pile(path: Path, plan: TrainingPile) -> Path:
     rows = csv.DictWriter(text, columns, extrasaction="ignore")
     rows.writeheader()
     for one in plan.labelled.pictures:
+        if one.asset_id in held and not untaught.isdisjoint(one.labels):
+            # A class of the test part alone is refused; the comparison reads these all the same.
+            continue
         cell = json.dumps(one.labels, ensure_ascii=False) if plan.labelled.several else one.labels[0]
         part = "test" if one.asset_id in held else "train"
         rows.writerow({"path": str(one.path), label: cell, "split": part})
