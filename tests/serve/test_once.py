@@ -117,3 +117,15 @@ def test_an_order_whose_server_died_before_its_answer_is_found_again(
     # What has no name of its own is not done a second time.
     sent = [client.post("/api/labels", json={"name": "cat"}, headers=headers) for _ in range(2)]
     assert [one.status_code for one in sent] == [201, 409]
+
+
+def test_an_answer_is_given_again_to_nobody_whose_token_was_taken_back(served: Running):
+    headers, order = {"Idempotency-Key": "cat"}, {"name": "cat"}
+    with served.client() as owner:
+        made = owner.post("/api/tokens", json={"note": "import"}).json()
+        bearer = {"Authorization": f"Bearer {made['secret']}"}
+        with served.client(headers=headers | bearer) as program:
+            assert program.post("/api/labels", json=order).status_code == 201
+            assert program.post("/api/labels", json=order).headers[AGAIN] == "true"
+            assert owner.delete(f"/api/tokens/{made['id']}").status_code == 200
+            assert program.post("/api/labels", json=order).status_code == 401

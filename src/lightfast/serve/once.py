@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lightfast.library.schema import written_table
 from lightfast.library.store import Store, now
-from lightfast.serve.auth.person import COOKIE, SAFE
+from lightfast.serve.auth.person import COOKIE, SAFE, identify
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Service
 
@@ -68,6 +68,10 @@ async def _once(request: Request, handle: _Handler, key: str, *, again: bool) ->
     """`again`: one that is under work may be handled again, as after a kill of the server that had it."""
     service: Service = request.app.state.service
     store = service.library.store
+    # Before an earlier answer is given or anything is written: a token may have been revoked since, and who
+    # is nobody fills no table.
+    if await run_in_threadpool(identify, request) is None:
+        return await handle(request)
     name, body = _digest(request, key), hashlib.sha256(await request.body()).hexdigest()
     before = await run_in_threadpool(store.act, lambda connection: _begun(connection, name, body))
     if before is not None and not (again and before.status is None and before.body == body):
