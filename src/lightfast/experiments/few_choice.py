@@ -225,6 +225,6 @@ def _why(best: str, found: Mapping[str, FewLabelHead], count: int) -> str:
     helped = "; guessed labels of the pictures without one helped" if own.guesses else ""
     return (
         f"{AUTO_TAPS[best]}: loss out of fold {own.loss:.3f}{against}, accuracy {100 * own.accuracy:.1f} % "
-        f"({count:,} labelled pictures in {LABEL_FOLDS} parts: fewer than {FEW_LABELS}, so all of them teach "
-        f"and none is kept back to choose on){helped}"
+        f"({count:,} labelled pictures in {LABEL_FOLDS} parts: fewer than {FEW_LABELS}, so all of them "
+        f"teach, those of the validation part too, and none is kept back to choose on){helped}"
     )
