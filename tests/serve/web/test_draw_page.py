@@ -28,3 +28,16 @@ def test_guesses_follow_a_stroke_and_go_with_it(small: Path, tmp_path: Path, vis
         visitor.wait_until("!document.querySelector('#guesses li')")
         page.context.close()
     library.close()
+
+
+def test_without_a_model_the_page_says_what_to_do(tmp_path: Path, visit: Callable[..., Visitor]):
+    library = create_library(tmp_path / "library")
+    with running(library, ServeSettings(port=0, work=False)) as served:
+        page = visit(served, "/draw").page
+        assert page.get_by_role("heading", name="No model yet").is_visible()
+        assert page.locator("#board").count() == 0
+        page.get_by_role("link", name="Models").last.click()
+        page.wait_for_selector("#nothing:not([hidden])")
+        assert not page.locator("#lead").is_visible()
+        page.context.close()
+    library.close()

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from lightfast.base.errors import LightfastError
 from lightfast.library.browse import AssetCard, asset_cards, client_asset_ids
 from lightfast.library.people.users import ROLES
+from lightfast.library.promote import promoted_number
 from lightfast.library.schema import assets
 from lightfast.library.search.hits import search_tags
 from lightfast.library.summary import LibrarySummary, summarise
@@ -104,8 +105,8 @@ def jobs_page(request: Request, served: Served) -> Response:
 
 @page_routes.get("/draw")
 def draw_page(request: Request, served: Served) -> Response:
-    """A drawing board with the model's guesses."""
-    return _page(request, served, "draw")
+    """A drawing board with the model's guesses; without a model what to do."""
+    return _page(request, served, "draw", model=lambda: bool(served.settings.model) or _is_promoted(served))
 
 
 @page_routes.get("/human")
@@ -166,6 +167,11 @@ def _counts(served: Service, request: Request) -> LibrarySummary | dict[str, int
     own = client_asset_ids(person.client).where(assets.c.unreadable.is_(None)).subquery()
     with served.library.store.read() as connection:
         return {"pictures": connection.execute(select(func.count()).select_from(own)).scalar_one()}
+
+
+def _is_promoted(served: Service) -> bool:
+    with served.library.store.read() as connection:
+        return promoted_number(connection) is not None
 
 
 def _shared(names: tuple[str, ...], kind: str, ends: str = "") -> Response:

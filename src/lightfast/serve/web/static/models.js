@@ -38,6 +38,7 @@ async function look() {
   part("models").replaceChildren(...items.toReversed().map(modelRow));
   part("table").hidden = !items.length;
   part("nothing").hidden = items.length > 0;
+  part("lead").hidden = !used;
   part("tag").hidden = !used || !part("card").dataset.allowed;
   part("rollback").disabled = items.filter((/** @type {any} */ one) => one.promoted_at && !one.rolled_back_at).length < 2;
   part("ledger").replaceChildren(...ledger.toReversed().map(ledgerRow));
