@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from lightfast.library.engine import WAIT_SECONDS, described, lost
 
-Result, One = TypeVar("Result"), TypeVar("One")
+Result = TypeVar("Result")
+One = TypeVar("One")
 _PAGE = 500
 
 
