@@ -116,6 +116,15 @@ class TrainingPile:
         taught = {name for one in self.rest for name in one.labels}
         return frozenset(name for one in self.held for name in one.labels) - taught
 
+    @property
+    def written(self) -> list[LabelledAsset]:
+        """The labelled pictures that `train` reads: it refuses a class that its test part alone has. The
+        comparison reads those all the same.
+        """
+        held, untaught = {one.asset_id for one in self.held}, self.untaught
+        pictures = self.labelled.pictures
+        return [one for one in pictures if one.asset_id not in held or untaught.isdisjoint(one.labels)]
+
 
 def make_pile(library: Library, options: RunOptions, wanted: RetrainOptions) -> TrainingPile:
     """The labelled pictures, divided: the untouched part grows by a share of what nobody learned from."""
@@ -204,7 +213,7 @@ def write_pile(path: Path, plan: TrainingPile) -> Path:
     """The table that `train` reads: path, label (or a JSON list of labels), part; where people only said what
     a picture is not, an empty label and that in `not_label`, a row each; unlabelled ones last.
     """
-    held, ruled_out, untaught = {one.asset_id for one in plan.held}, plan.ruled_out, plan.untaught
+    held, ruled_out = {one.asset_id for one in plan.held}, plan.ruled_out
     label = "labels" if plan.labelled.several else "label"
     columns = ["path", label]
     if held or plan.unlabelled:
@@ -214,10 +223,7 @@ def write_pile(path: Path, plan: TrainingPile) -> Path:
     text = io.StringIO()
     rows = csv.DictWriter(text, columns, extrasaction="ignore")
     rows.writeheader()
-    for one in plan.labelled.pictures:
-        if one.asset_id in held and not untaught.isdisjoint(one.labels):
-            # A class of the test part alone is refused; the comparison reads these all the same.
-            continue
+    for one in plan.written:
         cell = json.dumps(one.labels, ensure_ascii=False) if plan.labelled.several else one.labels[0]
         part = "test" if one.asset_id in held else "train"
         rows.writerow({"path": str(one.path), label: cell, "split": part})
