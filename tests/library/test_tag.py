@@ -163,13 +163,38 @@ def test_probabilities_of_every_model_are_kept(filled: Library, tagger: Tagger):
     assert rule == "gap 0.5"
 
 
-def test_a_file_that_moved_is_said_and_not_asked_for_again(filled: Library, tagger: Tagger, tmp_path: Path):
-    (tmp_path / "pictures" / "3.png").unlink()
-    assert _tag(filled, tagger).lost == 1
-    with filled.store.read() as connection:
-        failed = connection.execute(select(tagged.c.failed).where(tagged.c.asset_id == 4)).scalar_one()
-    assert "no file" in failed
+def test_a_file_that_is_away_is_named_each_time_and_seen_when_it_is_back(
+    filled: Library, tagger: Tagger, tmp_path: Path
+):
+    """As of a disk that is not mounted: nothing has to be added again."""
+    here, away = tmp_path / "pictures" / "3.png", tmp_path / "away.png"
+    here.rename(away)
+    for _ in range(2):
+        said = _tag(filled, tagger)
+        assert (said.lost, [one.path for one in said.named]) == (1, [str(here)])
+        assert "no file" in said.named[0].reason
+    away.rename(here)
+    assert _tag(filled, tagger).seen == 1
     assert _tag(filled, tagger) == TagResult()
+
+
+def test_a_file_that_is_not_at_its_address_is_named_with_the_reason_and_seen_when_it_is_back(
+    filled: Library, tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    monkeypatch.setenv("LIGHTFAST_CACHE", str(tmp_path / "cache"))
+    there, pixels = MemoryFileSystem(), BytesIO()
+    Image.fromarray(np.full((8, 8), 20, np.uint8)).save(pixels, "png")
+    there.pipe("/gone/a.png", pixels.getvalue())
+    add_pictures(filled, ["memory://gone"])
+    there.rm("/gone/a.png")
+    said = _tag(filled, tagger)
+    assert (said.lost, said.unreached) == (1, 0)
+    assert "a.png" in said.named[0].path
+    assert "no such file" in said.named[0].reason
+    there.pipe("/gone/a.png", pixels.getvalue())
+    assert _tag(filled, tagger).seen == 1
 
 
 def test_several_labels_are_accepted_where_thresholds_prove_them(filled: Library):

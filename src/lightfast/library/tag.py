@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from sqlalchemy import Connection, Select, Table, bindparam, delete, func, inser
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import Entry
+from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.sources.remote import is_trouble
 from lightfast.evaluate.review import ReviewThreshold
 from lightfast.library.access import addresses_of, files_of
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library
 from lightfast.library.review.lease import enqueue
-from lightfast.library.schema import assets, models, predictions, queue_table, tagged, tags
+from lightfast.library.schema import assets, models, places, predictions, queue_table, tagged, tags
 from lightfast.library.store import Store, now
 from lightfast.tagging.runtime import Tagger
 from lightfast.tagging.stream import TagFiles, tag_files
@@ -31,7 +31,8 @@ _MOST_KEPT = 5
 _LEAST_KEPT = 0.01
 """Probabilities that are kept: the five largest, and of them those from here on."""
 LOST = "no file of this picture is where it was, as it was"
-UNREADABLE = "the file can no longer be decoded"
+_NAMED = 10
+"""Pictures that are named of those that a model could not see."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class ModelFacts:
 @dataclass(frozen=True)
 class TagResult:
     """What `tag_assets` did: how many pictures the model saw, of how many the tag was accepted by the rule,
-    how many were queued for a person, how many kept what a person had decided, how many had no file.
-    `unreached` ones could not be fetched from where they are (a server that answers 503): the model sees them
-    the next time.
+    how many were queued for a person, how many kept what a person had decided, how many had no file that can
+    be read, of which the first are `named` with the reason. `unreached` ones could not be fetched from where
+    they are (a server that answers 503). The model is shown both the next time again.
     """
 
     seen: int = 0
@@ -59,10 +60,12 @@ class TagResult:
     decided: int = 0
     lost: int = 0
     unreached: int = 0
+    named: tuple[Unreadable, ...] = ()
 
     def plus(self, other: TagResult) -> TagResult:
         """Both together."""
-        return TagResult(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        both = TagResult(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        return replace(both, named=both.named[:_NAMED])
 
 
 def register_model(store: Store, facts: ModelFacts, parent_id: int | None = None) -> int:
@@ -90,7 +93,7 @@ def tag_assets(
     report: Reporter = silent,
     tag: TagFiles = tag_files,
 ) -> TagResult:
-    """Let a model see every picture that it has not seen.
+    """Let a model see every picture that it has not seen; one that it could not see before is tried again.
 
     The most probable label becomes a tag: accepted where `rule` lets the prediction pass, else suggested and
     queued with the reason. Of a model with several labels a picture those at or above their thresholds do,
@@ -110,6 +113,9 @@ def tag_assets(
     numbers = library.store.act(lambda connection: label_numbers(connection, names))
     seer = _Seer(tagger, model_id, np.array([numbers[name] for name in names], np.int64), rule)
     total, through = TagResult(), 0
+    # A disk that was not mounted, a file that is back at its address: whatever failed may be there now.
+    failed = tagged.c.failed.isnot(None) & (tagged.c.model_id == model_id)
+    library.store.act(lambda connection: connection.execute(delete(tagged).where(failed)))
     with library.store.read() as connection:
         wanted = connection.execute(_unseen(model_id).with_only_columns(func.count())).scalar_one()
     for page, said in seer.through(_pages(library, model_id), tag):
@@ -137,14 +143,16 @@ class _Page:
 
 @dataclass(frozen=True, eq=False)
 class _Said:
-    """What the model said of one picture: probabilities (K,), or why it could not be read; `unreached`: it
-    may be there the next time.
-    """
+    """What the model said of one picture: probabilities (K,), or why it could not be read."""
 
     asset_id: int
     probs: NDArray[np.float32] | None
     failed: str | None = None
-    unreached: bool = False
+
+    @property
+    def unreached(self) -> bool:
+        """Whether the way to it failed, and not the file."""
+        return self.failed is not None and is_trouble(self.failed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +167,7 @@ class _Seer:
     def through(self, pages: Iterable[_Page], tag: TagFiles) -> Iterator[tuple[_Page, list[_Said]]]:
         """Every page with what is said of its pictures, in order; later pages are read meanwhile."""
         waiting, probs, through = deque[_Page](), dict[int, NDArray[np.float32]](), 0
-        unreached = set[str]()
+        why = dict[str, str]()
 
         def entries() -> Iterator[Entry]:
             for page in pages:
@@ -168,12 +176,12 @@ class _Seer:
 
         for batch in tag(self.tagger, entries()):
             probs.update(zip((int(one.id) for one in batch.entries), batch.probs, strict=True))
-            unreached |= {one.path for one in batch.unreadable if is_trouble(one.reason)}
+            why.update((one.path, one.reason) for one in batch.unreadable)
             through += len(batch.entries) + len(batch.unreadable)
             while waiting and through >= len(waiting[0].files):
                 through -= len(waiting[0].files)
-                yield waiting[0], _said(waiting.popleft(), probs, unreached)
-        yield from ((page, _said(page, probs, unreached)) for page in waiting)
+                yield waiting[0], _said(waiting.popleft(), probs, why)
+        yield from ((page, _said(page, probs, why)) for page in waiting)
 
     def tags(self, probs: NDArray[np.float32]) -> list[tuple[int, bool, str]]:
         """(column, whether it is accepted, why a person should look) of every tag of one picture."""
@@ -196,11 +204,11 @@ class _Seer:
         return "none" if self.rule is None else f"{self.rule.rule.kind} {self.rule.rule.value:g}"
 
 
-def _said(page: _Page, probs: dict[int, NDArray[np.float32]], unreached: Collection[str]) -> list[_Said]:
-    """What is said of the pictures of a page that have a file; taken out of `probs`."""
+def _said(page: _Page, probs: dict[int, NDArray[np.float32]], why: Mapping[str, str]) -> list[_Said]:
+    """What is said of the pictures of a page that have a file, or why nothing is; taken out of `probs`."""
     found = [(number, probs.pop(number, None), str(one.path)) for number, one in page.files.items()]
     return [
-        _Said(number, one) if one is not None else _Said(number, None, UNREADABLE, path in unreached)
+        _Said(number, one) if one is not None else _Said(number, None, why[path])
         for number, one, path in found
     ]
 
@@ -243,7 +251,18 @@ def _write(connection: Connection, seer: _Seer, said: Sequence[_Said], lost: Map
     _put(connection, predictions, ("asset_id", "model_id", "label_id"), kept, ("probability",))
     accepted, asked, decided = _judge(connection, seer, read)
     unreached = sum(one.unreached for one in said)
-    return TagResult(len(read), accepted, asked, decided, len(mine & failed.keys()), unreached)
+    lost_here = {number: failed[number] for number in sorted(mine & failed.keys())}
+    named = _named(connection, lost_here)
+    return TagResult(len(read), accepted, asked, decided, len(lost_here), unreached, named)
+
+
+def _named(connection: Connection, lost: Mapping[int, str]) -> tuple[Unreadable, ...]:
+    """The first of the pictures that could not be seen, by where they lay."""
+    first = list(lost)[:_NAMED]
+    rows = select(places.c.asset_id, func.min(places.c.uri).label("uri")).group_by(places.c.asset_id)
+    found = connection.execute(rows.where(places.c.asset_id.in_(first)))
+    where = {row.asset_id: row.uri for row in found}
+    return tuple(Unreadable(where.get(number, f"picture {number}"), lost[number]) for number in first)
 
 
 def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, int]:

@@ -37,7 +37,13 @@ def tag_lines(result: LibraryTagResult) -> list[str]:
     if result.decided:
         lines.append(f"decided    {result.decided:,} that people had decided before stay so")
     if result.lost:
-        lines.append(f"not seen   {result.lost:,} whose files are not where they were, as they were")
+        lines.append(
+            f"not seen   {result.lost:,} whose files are not where they were, as they were: bring them back, "
+            "or add them from where they lie now, and give the command again"
+        )
+        lines += [f"  {one.path}: {one.reason}" for one in result.named[:NAMED]]
+        if result.lost > len(result.named[:NAMED]):
+            lines.append(f"  … and {result.lost - len(result.named[:NAMED]):,} more")
     if result.unreached:
         lines.append(f"not seen   {result.unreached:,} that could not be fetched now: give the command again")
     return lines

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import load_json
+from lightfast.data.dataset import Unreadable
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.review import ReviewRule, ReviewThreshold, review_threshold
 from lightfast.library.label_numbers import label_numbers
@@ -22,7 +23,9 @@ from lightfast.tagging.runtime import Tagger
 
 @dataclass(frozen=True)
 class LibraryTagResult:
-    """What `library tag` did: by which model and rule (None: nothing was accepted), and how many pictures."""
+    """What `library tag` did: by which model and rule (None: nothing was accepted), and how many pictures;
+    the first of those that it could not see are `named`.
+    """
 
     model: str
     model_id: int
@@ -34,6 +37,7 @@ class LibraryTagResult:
     decided: int
     lost: int
     unreached: int
+    named: tuple[Unreadable, ...]
     notes: tuple[str, ...]
 
 
@@ -67,7 +71,7 @@ def tag_library(
         notes = (*tagger.notes, *([] if rule is None else [f"accepted from {rule.sentence()}"]))
     text = None if accept is None else f"{accept.kind} {accept.value:g}"
     cut = None if rule is None else rule.threshold
-    return LibraryTagResult(Path(run).name, number, text, cut, **asdict(found), notes=notes)
+    return LibraryTagResult(Path(run).name, number, text, cut, **vars(found), notes=notes)
 
 
 def promoted_run(library: Library) -> str:
