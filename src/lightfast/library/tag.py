@@ -244,7 +244,7 @@ _Given = list[tuple[int, NDArray[np.float32], tuple[int, bool, str]]]
 
 def _write(connection: Connection, seer: _Seer, said: Sequence[_Said], lost: Mapping[int, str]) -> TagResult:
     read: _Read = [(one.asset_id, one.probs) for one in said if one.probs is not None]
-    failed = {**lost, **{one.asset_id: one.failed for one in said if one.probs is None and not one.unreached}}
+    failed = {**lost, **_unreadable(said)}
     mine = _put_tagged(connection, seer.model_id, {**dict.fromkeys(number for number, _ in read), **failed})
     read = [one for one in read if one[0] in mine]
     kept = [row for number, probs in read for row in _predictions(seer, number, probs)]
@@ -256,13 +256,18 @@ def _write(connection: Connection, seer: _Seer, said: Sequence[_Said], lost: Map
     return TagResult(len(read), accepted, asked, decided, len(lost_here), unreached, named)
 
 
-def _named(connection: Connection, lost: Mapping[int, str]) -> tuple[Unreadable, ...]:
+def _unreadable(said: Sequence[_Said]) -> dict[int, str | None]:
+    """Why those pictures could not be read that will not be there by themselves the next time."""
+    return {one.asset_id: one.failed for one in said if one.probs is None and not one.unreached}
+
+
+def _named(connection: Connection, lost: Mapping[int, str | None]) -> tuple[Unreadable, ...]:
     """The first of the pictures that could not be seen, by where they lay."""
     first = list(lost)[:_NAMED]
     rows = select(places.c.asset_id, func.min(places.c.uri).label("uri")).group_by(places.c.asset_id)
     found = connection.execute(rows.where(places.c.asset_id.in_(first)))
     where = {row.asset_id: row.uri for row in found}
-    return tuple(Unreadable(where.get(number, f"picture {number}"), lost[number]) for number in first)
+    return tuple(Unreadable(where.get(number, f"picture {number}"), lost[number] or LOST) for number in first)
 
 
 def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, int]:
