@@ -6,9 +6,10 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from lightfast.base.errors import DataError
 from lightfast.library.engine import described
@@ -66,6 +67,11 @@ def _advisory_lock(library: Library, work: str) -> Iterator[bool]:
     try:
         yield free
     finally:
-        # Closed for good: a pooled connection would keep the lock.
+        # Given back by name: a server notices only a moment later that a connection is gone, and would refuse
+        # whoever comes next. Where it went away itself, the lock went with it.
+        with suppress(DBAPIError):
+            if free:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        # Closed for good: a pooled connection would keep a lock that could not be given back.
         connection.invalidate()
         connection.close()
