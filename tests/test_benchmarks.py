@@ -36,7 +36,6 @@ LACKING = {
     "live_head": ASKED_SINCE | {"spread", "python", "packages", "load", "date"},
     "map_page": ASKED_SINCE | {"spread"},
     "map_speed": ASKED_SINCE | {"spread"},
-    "mnist-c-paper": ASKED_SINCE | {"load"},
     "objects": ASKED_SINCE | {"packages", "load", "date"},
     "peer-recipe": ASKED_SINCE | {"packages", "load", "date"},
     "persons_hour": ASKED_SINCE | {"n", "python", "packages", "load", "date"},
