@@ -19,7 +19,6 @@ RESULTS = sorted((PLACE / "results").glob("*.json"))
 ASKED_SINCE = {"bf16", "commit"}
 """What no result said before it was asked for."""
 LACKING = {
-    "assets-paper": ASKED_SINCE | {"load"},
     "autoencoders": ASKED_SINCE | {"load"},
     "cluster-overhead": ASKED_SINCE | {"packages", "load", "date"},
     "clusters": ASKED_SINCE | {"load"},
