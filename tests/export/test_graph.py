@@ -34,6 +34,17 @@ SMALL = (
     "drawing-cnn-1",
     "drawing-cnn-2",
 )
+RESTORERS = (
+    "unet",
+    "levels-unet",
+    "paper-unet",
+    "own:2-1",
+    "aligned-unet",
+    "autoencoder",
+    "sparse-autoencoder",
+    "contractive-autoencoder",
+    "stacked-autoencoder",
+)
 
 
 def written(checkpoint, folder: Path, images: np.ndarray) -> np.ndarray:
@@ -112,7 +123,12 @@ def test_resizing_and_channels_of_the_preprocessing_are_inside(
     )
 
 
-@pytest.mark.parametrize("enhancer", ["unet", "levels-unet", "paper-unet", "own:2-1"])
+def test_every_restorer_of_the_registry_is_tried_in_front_of_a_classifier():
+    names = {spec.name for spec in MODELS if spec.role == "restorer"}
+    assert {name.partition(":")[0] for name in names} == {name.partition(":")[0] for name in RESTORERS}
+
+
+@pytest.mark.parametrize("enhancer", RESTORERS)
 def test_an_enhancer_and_its_classifier_with_other_pictures_inside_are_one_graph(
     enhancer: str, tmp_path: Path, kit
 ):

@@ -16,6 +16,7 @@ from lightfast.evaluate.strokes import predict_strokes
 from lightfast.models.load import load_checkpoint
 from lightfast.models.stroke_net import load_stroke_classifier
 from lightfast.pages.strokes import StrokeTrainResult
+from lightfast.runs.export import ExportOptions, export_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.predict.predict import tag_run
 from lightfast.runs.train_strokes import train_strokes_run
@@ -89,6 +90,9 @@ def test_pictures_are_refused_in_one_line(made, blob_file):
         tag_run(run, [blob_file], RunOptions())
     with pytest.raises(CheckpointError, match="reads drawings as strokes, no pictures"):
         load_checkpoint(run)
+    with pytest.raises(CheckpointError, match="reads drawings as strokes, no pictures"):
+        export_run(run, ExportOptions(), RunOptions(out=made[0].run / "strokes.onnx"))
+    assert not (made[0].run / "strokes.onnx").exists()
     rule = RowOptions(review=ReviewRule.from_text("gap=0.1"))
     with pytest.raises(SettingsError, match="`review` needs"):
         tag_run(run, [made[2]], RunOptions(), row_options=rule)
